@@ -1,0 +1,1 @@
+"""Linnet: a private messenger you run yourself."""

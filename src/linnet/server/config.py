@@ -1,0 +1,85 @@
+"""Configuration: one frozen tree, read once and passed down in pieces. Every server limit is here.
+
+What both ends must agree on is in `linnet.wire.limits`. docs/guides/operate.md lists every value;
+a test keeps that page equal to this file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from linnet.server.ports.rates import Rate
+from linnet.wire.limits import SessionLimits
+
+
+class Accounts(msgspec.Struct, frozen=True):
+    """Registration and logins."""
+
+    code_life_s: int = 300
+    attempts_per_hour: int = 3
+    """Codes sent to one number in an hour, and wrong codes looked at in an hour."""
+    address_registrations: Rate = Rate(burst=10, every_s=360)
+    """Registrations from one IP address (IPv6: one /64)."""
+    access_life_s: int = 900
+    refresh_life_s: int = 90 * 24 * 3600
+    refresh_retry_s: int = 300
+    """How long a retried rotation whose reply was lost gets the same successor."""
+
+
+class Keys(msgspec.Struct, frozen=True):
+    """Pre-keys."""
+
+    one_time_most: int = 100
+    takes: Rate = Rate(burst=6, every_s=600)
+    """Bundles one account may take of one target account."""
+    lookups: Rate = Rate(burst=200, every_s=6)
+    """Phone numbers one account may look up."""
+
+
+class Gateway(msgspec.Struct, frozen=True):
+    """Sockets."""
+
+    session: SessionLimits = SessionLimits()
+    frames: Rate = Rate(burst=600, every_s=0.005)
+    """Frames one socket may send."""
+    address_sockets: int = 1000
+    """Sockets from one IP address (IPv6: one /64)."""
+    account_sockets: int = 16
+    slow_after_s: int = 30
+    """A socket behind for so long without an ack is closed as `slow`."""
+    reread_s: int = 60
+    """Every socket's head is compared with the store once in this time."""
+    drain_within_s: int = 10
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """Group commit and retention."""
+
+    batch_most: int = 2048
+    """Records one group commit takes."""
+    pending_most: int = 65536
+    """Records waiting for a commit; one more is rejected as `unavailable`."""
+    recent_ids: int = 100_000
+    """Message ids kept in memory against repeats; older ones are looked up."""
+    cached: int = 200_000
+    """Heads, mailboxes, sets, marks and cursors kept in memory, each."""
+    keep_days: int = 30
+    retain_every_s: int = 3600
+    page_rows: int = 256
+    page_bytes: int = 1024 * 1024
+
+
+class Config(msgspec.Struct, frozen=True):
+    """Everything `linnet serve` may be told."""
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 8080
+    accounts: Accounts = Accounts()
+    keys: Keys = Keys()
+    gateway: Gateway = Gateway()
+    delivery: Delivery = Delivery()
+    request_bytes: int = 512 * 1024
+    """Largest HTTP request body."""

@@ -1,0 +1,41 @@
+"""Bus: wake-ups that carry what was just committed. The mailbox is the truth; a notice lost,
+late or repeated costs time, never a message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from linnet.server.ports.timeline import Entry
+from linnet.wire.frames import Interval
+
+
+class Delivered(msgspec.Struct, gc=False):
+    """`account` has committed `intervals` of a conversation; for `to`'s connected devices."""
+
+    to: bytes
+    conversation: bytes
+    account: bytes
+    intervals: tuple[Interval, ...]
+
+
+class Notices(msgspec.Struct, gc=False):
+    """What one group commit has to tell connected devices."""
+
+    entries: list[Entry]
+    delivered: list[Delivered]
+
+
+Subscriber = Callable[[Notices], None]
+
+
+class Bus(Protocol):
+    """Carries notices to every gateway that holds a device they concern."""
+
+    def publish(self, notices: Notices) -> None:
+        """Hand over; never blocks, never raises."""
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Call `subscriber` on the event loop for notices of devices held here."""

@@ -1,0 +1,192 @@
+"""Timeline: a batch of delivery decisions, applied atomically; mailboxes read back in order.
+
+The embedded counterpart of log, outcomes, bodies, mailboxes and watermarks (docs/protocol/
+delivery.md). There is one writer: the inline driver, with one batch in flight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from linnet.wire.frames import Interval, Part, Sets
+
+
+class Accepted(msgspec.Struct, array_like=True, gc=False):
+    """What was decided of one message, the same for everybody. Immutable once made."""
+
+    conversation: bytes
+    conv_seq: int
+    id: bytes
+    sender: bytes
+    device: int
+    mode: int
+    timestamp: int
+    server_timestamp: int
+    commitment: bytes
+    sets: Sets | None = None
+    roster: int = 0
+    stamp: bytes = b""
+
+
+class Entry(msgspec.Struct, gc=False):
+    """A row of a mailbox: one per (record, mailbox), with the parts for its account's devices."""
+
+    mailbox: bytes
+    position: int
+    prev: int
+    accepted: Accepted
+    parts: list[Part]
+
+
+class Refusal(msgspec.Struct, array_like=True, gc=False):
+    """A final refusal: the outcome of an id that stored no message."""
+
+    conversation: bytes
+    id: bytes
+    sender: bytes
+    device: int
+    code: str
+
+
+Outcome = Accepted | Refusal
+
+
+class Member(msgspec.Struct, array_like=True, frozen=True):
+    """An account in a conversation: its set there, and the conv_seq each device begins at."""
+
+    set: int
+    starts: dict[int, int]
+
+
+class Head(msgspec.Struct, frozen=True):
+    """State of one conversation between decisions."""
+
+    conversation: bytes
+    conv_seq: int = 0
+    clock: int = 0
+    members: dict[bytes, Member] = {}
+
+
+class DeviceSet(msgspec.Struct, frozen=True):
+    """An account's set as delivery knows it: the number messages must name."""
+
+    account: bytes
+    mailbox: bytes
+    number: int
+    devices: tuple[int, ...]
+
+
+class Mark(msgspec.Struct, frozen=True, array_like=True):
+    """How much of a conversation one device has committed. `at` is the position last folded."""
+
+    conversation: bytes
+    account: bytes
+    device: int
+    intervals: tuple[Interval, ...]
+    at: int
+
+
+class Cursor(msgspec.Struct, frozen=True, array_like=True):
+    """Where a device is in its mailbox; `gap` is where a resync last let it jump to."""
+
+    account: bytes
+    device: int
+    acked: int = 0
+    gap: int = 0
+
+
+class Batch(msgspec.Struct):
+    """Everything one group commit makes durable, all or none. Positions rise within it."""
+
+    entries: list[Entry] = []
+    refusals: list[tuple[int, Refusal]] = []
+    """(position, refusal): numbered like entries, in nobody's mailbox."""
+    heads: list[Head] = []
+    """Heads whose members changed; conv_seq and clock of the others follow from entries."""
+    sets: list[DeviceSet] = []
+    marks: list[Mark] = []
+    cursors: list[Cursor] = []
+    clock_ms: int = 0
+    """Wall clock of the commit, for retention."""
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """What the driver starts from."""
+
+    epoch: int
+    last_position: int
+    recent: dict[bytes, int]
+    """Newest ids and the position of their outcome, oldest first."""
+    older_ids_until_ms: int
+    """Largest time inside any stored id that is not in `recent`; 0 if there is none."""
+
+
+class Wanted(msgspec.Struct):
+    """Keys the driver does not hold in memory."""
+
+    heads: set[bytes] = msgspec.field(default_factory=set)
+    mailboxes: set[bytes] = msgspec.field(default_factory=set)
+    sets: set[bytes] = msgspec.field(default_factory=set)
+    marks: set[tuple[bytes, bytes]] = msgspec.field(default_factory=set)
+    """(conversation, account): all devices' marks."""
+    cursors: set[tuple[bytes, int]] = msgspec.field(default_factory=set)
+    ids: set[bytes] = msgspec.field(default_factory=set)
+
+
+class Loaded(msgspec.Struct):
+    """The values of what was wanted; what is missing does not exist yet."""
+
+    heads: dict[bytes, Head] = {}
+    mailboxes: dict[bytes, int] = {}
+    """Last position of each mailbox."""
+    sets: dict[bytes, DeviceSet] = {}
+    marks: dict[tuple[bytes, bytes], list[Mark]] = {}
+    cursors: dict[tuple[bytes, int], Cursor] = {}
+    outcomes: dict[bytes, list[Outcome]] = {}
+    """All outcomes stored under an id; scopes are compared by the driver."""
+
+
+class Retained(msgspec.Struct, frozen=True):
+    """What one retention pass did; `waiting` says why it did nothing."""
+
+    dropped_rows: int
+    waiting: str = ""
+
+
+class Timeline(Protocol):
+    """Mailboxes, outcomes, heads, watermarks and cursors of the embedded server."""
+
+    async def open(self, recent_most: int) -> Opened:
+        """Recover, and tell where numbering goes on. Called once, before anything else."""
+
+    async def load(self, wanted: Wanted) -> Loaded:
+        """Values as of the last commit."""
+
+    async def commit(self, batch: Batch) -> None:
+        """Durable when it returns. Raises Unavailable: nothing of it is stored."""
+
+    async def page(
+        self, mailbox: bytes, since: int, most_rows: int, most_bytes: int
+    ) -> Sequence[Entry]:
+        """Rows after `since`, oldest first, at least one if there is one, never past a row that
+        was not committed when the call began."""
+
+    async def raise_epoch(self) -> int:
+        """The store went back in time: number from a new epoch on. Returns it (below 32)."""
+
+    async def retain(self, now_ms: int, keep_ms: int, trust_clock: bool = False) -> Retained:
+        """Drop whole segments in which every row is older than `keep_ms`. After a step of the
+        clock (docs/protocol/delivery.md, Retention) does nothing unless told to trust it."""
+
+
+def outcomes_in_scope(
+    outcomes: Iterable[Outcome], conversation: bytes, sender: bytes, device: int
+) -> Outcome | None:
+    """The outcome of this very (conversation, sender, device), if there is one."""
+    for outcome in outcomes:
+        if (outcome.conversation, outcome.sender, outcome.device) == (conversation, sender, device):
+            return outcome
+    return None
