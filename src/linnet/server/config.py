@@ -10,8 +10,14 @@ from pathlib import Path
 
 import msgspec
 
-from linnet.server.ports.rates import Rate
 from linnet.wire.limits import SessionLimits
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """A token bucket: `burst` at once, then one every `every_s` seconds."""
+
+    burst: int
+    every_s: float
 
 
 class Accounts(msgspec.Struct, frozen=True):

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import msgspec
-
-
-class Rate(msgspec.Struct, frozen=True):
-    """A token bucket: `burst` at once, then one every `every_s` seconds."""
-
-    burst: int
-    every_s: float
+from linnet.server.config import Rate
 
 
 class Rates(Protocol):
