@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import types
 import typing
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import msgspec
 
@@ -18,7 +18,9 @@ from linnet.wire.limits import FRAME_BYTES, SessionLimits
 
 MSGPACK = "linnet.v1.msgpack"
 JSON = "linnet.v1.json"
-F = TypeVar("F", ClientFrame, ServerFrame, covariant=True)
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""All that decoding foreign bytes may raise."""
 
 
 class Unknown(msgspec.Struct, frozen=True):
@@ -91,13 +93,13 @@ class MsgpackCodec:
     def client_frame(self, data: bytes | memoryview) -> ClientFrame | Unknown:
         try:
             return typing.cast("ClientFrame", self._client.decode(data))
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             return _unknown_msgpack(data, ClientFrame, error)
 
     def server_frame(self, data: bytes | memoryview) -> ServerFrame | Unknown:
         try:
             return typing.cast("ServerFrame", self._server.decode(data))
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             return _unknown_msgpack(data, ServerFrame, error)
 
 
@@ -129,7 +131,7 @@ class JsonCodec:
     def _decode(self, decoder: Any, data: bytes | memoryview, known: Any) -> Any:
         try:
             found = decoder.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             return _unknown_json(data, known, error)
         return msgspec.convert(found, self._natives[type(found)], from_attributes=True)
 
@@ -147,23 +149,25 @@ def _unknown_msgpack(data: bytes | memoryview, known: Any, error: Exception) -> 
     try:
         items = msgspec.msgpack.decode(data, type=list[msgspec.Raw])
         tag = msgspec.msgpack.decode(items[0], type=str)
-    except (msgspec.DecodeError, RecursionError, IndexError):
-        raise RemoteError("malformed", "not a frame") from error
+    except (*UNREADABLE, IndexError):
+        raise RemoteError("malformed", "not a frame") from None
     return _unless_known(tag, known, error)
 
 
 def _unknown_json(data: bytes | memoryview, known: Any, error: Exception) -> Unknown:
     try:
         tag = msgspec.json.decode(data, type=_Tagged).type
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise RemoteError("malformed", "not a frame") from error
+    except UNREADABLE:
+        raise RemoteError("malformed", "not a frame") from None
     return _unless_known(tag, known, error)
 
 
 def _unless_known(tag: str, known: Any, error: Exception) -> Unknown:
     if tag in _tags(known):
-        # msgspec names the field and the expected type, never the value.
-        raise RemoteError("malformed", f"{tag}: {error}") from error
+        # msgspec names the field and the expected type, never the value; other errors hold bytes
+        # of the frame, a token's perhaps, and so go no further.
+        detail = str(error) if isinstance(error, msgspec.DecodeError) else "unreadable"
+        raise RemoteError("malformed", f"{tag}: {detail}") from None
     return Unknown(tag[:64])
 
 

@@ -78,9 +78,12 @@ CLOSES: dict[str, CloseCode] = {
     for close in (
         CloseCode(4000, "draining", Reconnect.LATER),
         CloseCode(4001, "slow", Reconnect.LATER),
-        CloseCode(4002, "silent", Reconnect.NOW),
-        CloseCode(4003, "overloaded", Reconnect.LATER),
-        CloseCode(4004, "unavailable", Reconnect.LATER),
+        CloseCode(4002, "overloaded", Reconnect.LATER),
+        CloseCode(4003, "unavailable", Reconnect.LATER),
+        CloseCode(4004, "no_hello", Reconnect.LATER),
+        CloseCode(4005, "too_many", Reconnect.LATER),
+        CloseCode(4006, "rate_limited", Reconnect.LATER),
+        CloseCode(4007, "internal", Reconnect.LATER),
         CloseCode(4100, "token_expired", Reconnect.TOKEN),
         CloseCode(4101, "unauthorized", Reconnect.TOKEN),
         CloseCode(4200, "replaced", Reconnect.NEVER),
@@ -88,22 +91,29 @@ CLOSES: dict[str, CloseCode] = {
         CloseCode(4202, "malformed", Reconnect.NEVER),
         CloseCode(4203, "unexpected", Reconnect.NEVER),
         CloseCode(4204, "too_large", Reconnect.NEVER),
-        CloseCode(4205, "no_hello", Reconnect.LATER),
-        CloseCode(4206, "bad_resume", Reconnect.NEVER),
-        CloseCode(4207, "too_many", Reconnect.LATER),
-        CloseCode(4208, "rate_limited", Reconnect.LATER),
-        CloseCode(4209, "internal", Reconnect.LATER),
+        CloseCode(4205, "bad_resume", Reconnect.NEVER),
+        CloseCode(4300, "silent", Reconnect.NOW),
     )
 }
 
 
+CLOSE_RANGES: dict[int, Reconnect] = {
+    40: Reconnect.LATER,
+    41: Reconnect.TOKEN,
+    42: Reconnect.NEVER,
+    43: Reconnect.NOW,
+}
+"""First two digits of a close code to what it asks, so that a code from a newer server is clear."""
+
+LINE_LOST = frozenset({1000, 1001, 1005, 1006})
+"""RFC 6455 §7.4.1 codes that blame nobody: the connection just ended."""
+
+
 def reconnect_after(close_code: int) -> Reconnect:
-    """What a client does after any close code; one that is not ours is a transport fault."""
-    for close in CLOSES.values():
-        if close.code == close_code:
-            return close.reconnect
-    # RFC 6455 §7.4.1 codes: only 1012 and 1013 name a server that asks for time.
-    return Reconnect.LATER if close_code in (1012, 1013) else Reconnect.NOW
+    """What a client does after any close code, known or not."""
+    if close_code in LINE_LOST:
+        return Reconnect.NOW
+    return CLOSE_RANGES.get(close_code // 100, Reconnect.LATER)
 
 
 class WireError(Exception):

@@ -8,6 +8,8 @@ FRAME_BYTES = 256 * 1024
 """Largest frame either end accepts, in bytes; a longer one closes the socket with `too_large`."""
 HELLO_WITHIN_S = 5
 """A socket that has not said `hello` by then is closed."""
+WELCOME_WITHIN_S = 15
+"""A socket that has not been answered with `welcome` by then is closed, by either end."""
 TOKEN_GRACE_S = 60
 """How long a socket outlives its access token."""
 ACCOUNT_DEVICES = 16
