@@ -225,9 +225,14 @@ def _mac(keys: MessageKeys, sender: bytes, receiver: bytes, covered: bytes) -> b
 
 
 def _encrypt_cbc(keys: MessageKeys, plaintext: bytes) -> bytes:
-    size = _BLOCK_BYTES - len(plaintext) % _BLOCK_BYTES
     encryptor = Cipher(AES(keys.cipher_key), CBC(keys.iv)).encryptor()
-    return encryptor.update(plaintext + bytes((size,)) * size) + encryptor.finalize()
+    return encryptor.update(_padded(plaintext)) + encryptor.finalize()
+
+
+def _padded(plaintext: bytes) -> bytes:
+    """Pad to whole blocks (PKCS #7)."""
+    size = _BLOCK_BYTES - len(plaintext) % _BLOCK_BYTES
+    return plaintext + bytes((size,)) * size
 
 
 def _decrypt_cbc(keys: MessageKeys, ciphertext: bytes) -> bytes:

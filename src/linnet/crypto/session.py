@@ -55,7 +55,7 @@ class Ciphertext:
     """`type` is `PREKEY` until the peer has answered, then `WHISPER`."""
 
     type: int
-    data: bytes
+    data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
