@@ -118,8 +118,8 @@ class Opened(msgspec.Struct, frozen=True):
 
     epoch: int
     last_position: int
-    recent: dict[bytes, int]
-    """Newest ids and the position of their outcome, oldest first."""
+    recent: list[bytes]
+    """Newest ids that have an outcome, oldest first."""
     older_ids_until_ms: int
     """Largest time inside any stored id that is not in `recent`; 0 if there is none."""
 

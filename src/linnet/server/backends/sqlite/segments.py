@@ -1,0 +1,153 @@
+"""Segments: mailbox rows in append-only tables, dropped whole when they are old.
+
+While a segment is open its rows are found through a small index in memory, because keeping a
+table clustered or indexed by mailbox costs several times the append itself; when it closes, the
+index is built once, sorted. Runs SQL it is handed a connection for; keeps no transaction.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+
+import apsw
+import msgspec
+
+from linnet.server.backends.sqlite.rows import EntryRow
+from linnet.wire.ids import message_time_ms
+
+ROWS_MOST = 250_000
+"""Rows in a segment: an index over so many is built in about 0.1 s."""
+AGE_MOST_MS = 24 * 3600 * 1000
+
+
+class Closed(msgspec.Struct, frozen=True):
+    """A segment that takes no more rows."""
+
+    number: int
+    last_position: int
+    latest_ms: int
+    first_id_ms: int
+    last_id_ms: int
+
+
+class Open(msgspec.Struct):
+    """The segment that rows are appended to, and where each mailbox's rows are in it."""
+
+    number: int
+    rows: int = 0
+    first_ms: int = 0
+    latest_ms: int = 0
+    first_id_ms: int = 1 << 62
+    last_id_ms: int = 0
+    last_position: int = 0
+    positions: dict[bytes, array[int]] = {}
+
+    def note(self, position: int, mailbox: bytes | None) -> None:
+        """A row was committed."""
+        self.rows += 1
+        self.last_position = position
+        if mailbox is not None:
+            held = self.positions.get(mailbox)
+            if held is None:
+                held = self.positions[mailbox] = array("q")
+            held.append(position)
+
+    def note_time(self, id: bytes, server_ms: int) -> None:
+        """An id and a time that are now in this segment."""
+        born = message_time_ms(id)
+        if born < self.first_id_ms:
+            self.first_id_ms = born
+        if born > self.last_id_ms:
+            self.last_id_ms = born
+        if server_ms > self.latest_ms:
+            self.latest_ms = server_ms
+        if not self.first_ms:
+            self.first_ms = server_ms
+
+    def after(self, mailbox: bytes, since: int, most: int) -> Sequence[int]:
+        """Positions of the mailbox's rows after `since`, oldest first."""
+        held = self.positions.get(mailbox)
+        if held is None:
+            return ()
+        start = bisect_right(held, since)
+        return held[start : start + most]
+
+    def is_full(self, now_ms: int) -> bool:
+        """Whether the next commit should go to a new segment."""
+        return self.rows >= ROWS_MOST or (self.rows > 0 and now_ms - self.first_ms > AGE_MOST_MS)
+
+
+def create(connection: apsw.Connection, number: int) -> None:
+    """Make the tables of a segment."""
+    connection.execute(
+        f"CREATE TABLE entry_{number} (position INTEGER PRIMARY KEY, mailbox BLOB,"
+        " prev INTEGER NOT NULL, id BLOB, body BLOB NOT NULL) STRICT"
+    )
+    connection.execute(
+        f"CREATE INDEX entry_{number}_id ON entry_{number} (id) WHERE id IS NOT NULL"
+    )
+    connection.execute("INSERT INTO segment VALUES (?, 0, 0, 0, 0)", (number,))
+
+
+def close(connection: apsw.Connection, segment: Open) -> Closed:
+    """Build the segment's index and mark it closed."""
+    number = segment.number
+    connection.execute(
+        f"CREATE INDEX entry_{number}_mailbox ON entry_{number} (mailbox, position)"
+        " WHERE mailbox IS NOT NULL"
+    )
+    closed = Closed(
+        number,
+        segment.last_position,
+        segment.latest_ms,
+        segment.first_id_ms,
+        segment.last_id_ms,
+    )
+    connection.execute(
+        "UPDATE segment SET last_position = ?, latest_ms = ?, first_id_ms = ?, last_id_ms = ?"
+        " WHERE number = ?",
+        (*msgspec.structs.astuple(closed)[1:], number),
+    )
+    return closed
+
+
+def drop(connection: apsw.Connection, segment: Closed) -> int:
+    """Forget a segment; returns how many rows were in it."""
+    (rows,) = connection.execute(f"SELECT count(*) FROM entry_{segment.number}").get
+    connection.execute(f"DROP TABLE entry_{segment.number}")
+    connection.execute("DELETE FROM segment WHERE number = ?", (segment.number,))
+    return int(rows)
+
+
+def append(connection: apsw.Connection, number: int, rows: Iterator[EntryRow]) -> None:
+    """Add rows to a segment."""
+    connection.executemany(f"INSERT INTO entry_{number} VALUES (?, ?, ?, ?, ?)", rows)
+
+
+def rows_by_id(
+    connection: apsw.Connection, number: int, id: bytes
+) -> Iterator[tuple[bytes | None, bytes]]:
+    """(mailbox, body) of each row under an id."""
+    return connection.execute(f"SELECT mailbox, body FROM entry_{number} WHERE id = ?", (id,))
+
+
+def rows_at(
+    connection: apsw.Connection, number: int, positions: Sequence[int]
+) -> Iterator[tuple[int, bytes, int, bytes]]:
+    """(position, mailbox, prev, body) at these positions of an open segment."""
+    query = f"SELECT position, mailbox, prev, body FROM entry_{number} WHERE position = ?"
+    for position in positions:
+        yield from connection.execute(query, (position,))
+
+
+def rows_after(
+    connection: apsw.Connection, number: int, mailbox: bytes, since: int, most: int
+) -> Iterator[tuple[int, bytes, int, bytes]]:
+    """(position, mailbox, prev, body) of a mailbox in a closed segment."""
+    return connection.execute(
+        f"SELECT position, mailbox, prev, body FROM entry_{number}"
+        " WHERE mailbox = ? AND position > ? ORDER BY position LIMIT ?",
+        (mailbox, since, most),
+    )

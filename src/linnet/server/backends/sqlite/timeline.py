@@ -1,0 +1,283 @@
+"""Timeline on SQLite: appends in the commit, everything else folded in later.
+
+A commit only appends: mailbox rows to the open segment, watermarks and cursors to `mark_log`.
+Heads, mailboxes, marks and cursors are kept in memory as `_Unfolded` and written to their tables
+every FOLD_AFTER rows; after a crash they follow from the rows above `folded_position` and from
+the log. One commit costs a few pages of WAL whatever the number of conversations it touches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+import apsw
+
+from linnet.server.backends.sqlite import rows, segments
+from linnet.server.backends.sqlite.database import Database
+from linnet.server.backends.sqlite.unfolded import Unfolded
+from linnet.server.ports import Unavailable
+from linnet.server.ports.timeline import (
+    Batch,
+    Cursor,
+    DeviceSet,
+    Entry,
+    Loaded,
+    Opened,
+    Outcome,
+    Retained,
+    Wanted,
+)
+from linnet.wire.ids import message_time_ms
+
+FOLD_AFTER = 200_000
+"""Rows between folds: about half a second of recovery."""
+STEP_AHEAD_MS = 2 * 24 * 3600 * 1000
+STEP_BACK_MS = 3600 * 1000
+"""A clock further ahead of, or behind, the last commit or pass has stepped."""
+
+
+class SqliteTimeline:
+    """See `linnet.server.ports.timeline.Timeline`."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self._closed: list[segments.Closed] = []
+        self._open = segments.Open(0)
+        self._unfolded = Unfolded()
+        self._epoch = 0
+        self._clock_ms = 0
+
+    # ---- recovery
+
+    async def open(self, recent_most: int) -> Opened:
+        recent, older_until = await self._db.write(lambda c: self._recover(c, recent_most))
+        last = max(self._open.last_position, self._epoch << 48)
+        if self._closed:
+            last = max(last, self._closed[-1].last_position)
+        return Opened(self._epoch, last, recent, older_until)
+
+    def _recover(self, connection: apsw.Connection, recent_most: int) -> tuple[list[bytes], int]:
+        state = connection.execute("SELECT epoch, folded_position, clock_ms FROM timeline").get
+        self._epoch, folded, self._clock_ms = state
+        found = list(connection.execute("SELECT * FROM segment ORDER BY number"))
+        if not found:
+            segments.create(connection, 1)
+            found = [(1, 0, 0, 0, 0)]
+        self._closed = [segments.Closed(*row) for row in found[:-1]]
+        self._open = segments.Open(found[-1][0])
+        for position, mailbox, _, id, body in connection.execute(
+            f"SELECT * FROM entry_{self._open.number} ORDER BY position"
+        ):
+            self._open.note(position, mailbox)
+            if position > folded and mailbox is not None:
+                self._unfolded.see_entry(rows.entry(position, mailbox, 0, body))
+            if id is not None:
+                self._note_time(id, mailbox, body)
+        for row in connection.execute(
+            "SELECT account, device, acked, gap, conversation, intervals, at FROM mark_log"
+            " ORDER BY n"
+        ):
+            cursor, mark = rows.logged(row)
+            if cursor is not None:
+                self._unfolded.see_cursor(cursor)
+            if mark is not None:
+                self._unfolded.see_mark(mark)
+        return self._recent(connection, recent_most)
+
+    def _note_time(self, id: bytes, mailbox: bytes | None, body: bytes) -> None:
+        outcome = rows.outcome(mailbox, body)
+        self._open.note_time(id, getattr(outcome, "server_timestamp", 0))
+
+    def _recent(self, connection: apsw.Connection, most: int) -> tuple[list[bytes], int]:
+        """The newest ids of the open segment, and the newest time among all other ids."""
+        query = (
+            f"SELECT id FROM entry_{self._open.number} WHERE id IS NOT NULL"
+            " ORDER BY position DESC LIMIT ?"
+        )
+        found = [id for (id,) in connection.execute(query, (most,))]
+        older = max((closed.last_id_ms for closed in self._closed), default=0)
+        if len(found) == most:
+            older = max(older, self._open.last_id_ms)
+        return found[::-1], older
+
+    # ---- writing
+
+    async def commit(self, batch: Batch) -> None:
+        if self._open.is_full(batch.clock_ms):
+            await self._roll()
+        number = self._open.number
+        await self._db.write(lambda connection: _write(connection, number, batch))
+        self._note(batch)
+        if self._unfolded.rows >= FOLD_AFTER:
+            # The batch is durable already: a store too full to fold is no reason to deny it.
+            with suppress(Unavailable):
+                await self._fold()
+
+    def _note(self, batch: Batch) -> None:
+        """The batch is durable: reads may find it."""
+        for entry in batch.entries:
+            self._open.note(entry.position, entry.mailbox)
+            self._open.note_time(entry.accepted.id, entry.accepted.server_timestamp)
+        for position, refusal in batch.refusals:
+            self._open.note(position, None)
+            self._open.note_time(refusal.id, 0)
+        self._unfolded.see_batch(batch)
+        self._clock_ms = max(self._clock_ms, batch.clock_ms)
+
+    async def _roll(self) -> None:
+        """Close the open segment and start the next, in one transaction."""
+        full = self._open
+
+        def roll(connection: apsw.Connection) -> segments.Closed:
+            segments.create(connection, full.number + 1)
+            return segments.close(connection, full)
+
+        # Recovery folds from the open segment alone, so what is unfolded goes first.
+        await self._fold()
+        self._closed.append(await self._db.write(roll))
+        self._open = segments.Open(full.number + 1)
+
+    async def _fold(self) -> None:
+        """Write what is unfolded to its tables and empty the log. Raises Unavailable."""
+        unfolded, position, clock = self._unfolded, self._open.last_position, self._clock_ms
+        await self._db.write(lambda connection: unfolded.write(connection, position, clock))
+        self._unfolded = Unfolded()
+
+    async def close(self) -> None:
+        """Fold, so that the next start has nothing to recover."""
+        await self._fold()
+
+    # ---- reading
+
+    async def load(self, wanted: Wanted) -> Loaded:
+        loaded, ids = Loaded(), self._segments_of(wanted.ids)
+        unfolded = self._unfolded
+        await self._db.read(lambda connection: _read(connection, wanted, ids, loaded))
+        # Taken before the read: a fold in between only makes the tables as new as this.
+        unfolded.overlay(wanted, loaded)
+        return loaded
+
+    def _segments_of(self, ids: set[bytes]) -> list[tuple[bytes, int]]:
+        """Where each id can be: segments whose ids' times include its own."""
+        found = []
+        for id in ids:
+            born = message_time_ms(id)
+            candidates: list[segments.Closed | segments.Open] = [*self._closed, self._open]
+            for segment in candidates:
+                if segment.first_id_ms <= born <= segment.last_id_ms:
+                    found.append((id, segment.number))
+        return found
+
+    async def page(
+        self, mailbox: bytes, since: int, most_rows: int, most_bytes: int
+    ) -> Sequence[Entry]:
+        older = [closed.number for closed in self._closed if closed.last_position > since]
+        number = self._open.number
+        newest = self._open.after(mailbox, since, most_rows)
+
+        def read(connection: apsw.Connection) -> list[Entry]:
+            found: list[Entry] = []
+            size = 0
+            for position, owner, prev, body in _rows(connection):
+                size += len(body)
+                if found and size > most_bytes:
+                    break
+                found.append(rows.entry(position, owner, prev, body))
+                if len(found) >= most_rows:
+                    break
+            return found
+
+        def _rows(connection: apsw.Connection) -> Iterator[tuple[int, bytes, int, bytes]]:
+            for segment in older:
+                yield from segments.rows_after(connection, segment, mailbox, since, most_rows)
+            yield from segments.rows_at(connection, number, newest)
+
+        try:
+            return await self._db.read(read)
+        except apsw.SQLError:
+            # Retention dropped a segment between the look and the read: look again, once.
+            if {closed.number for closed in self._closed}.issuperset(older):
+                raise
+            return await self.page(mailbox, since, most_rows, most_bytes)
+
+    # ---- retention
+
+    async def raise_epoch(self) -> int:
+        epoch = self._epoch + 1
+        if epoch >= 32:
+            raise Unavailable("no epoch is left; this store must be rebuilt")
+        await self._db.write(lambda c: c.execute("UPDATE timeline SET epoch = ?", (epoch,)))
+        self._epoch = epoch
+        return epoch
+
+    async def retain(self, now_ms: int, keep_ms: int, trust_clock: bool = False) -> Retained:
+        step = now_ms - self._clock_ms
+        if self._clock_ms and not trust_clock and not -STEP_BACK_MS <= step <= STEP_AHEAD_MS:
+            return Retained(0, f"the clock moved {step // 3_600_000} hours since the last commit")
+        if self._open.is_full(now_ms):
+            await self._roll()
+        old = [closed for closed in self._closed if closed.latest_ms < now_ms - keep_ms]
+
+        def drop(connection: apsw.Connection) -> int:
+            connection.execute("UPDATE timeline SET clock_ms = ?", (now_ms,))
+            return sum(segments.drop(connection, closed) for closed in old)
+
+        dropped = await self._db.write(drop)
+        self._closed = [closed for closed in self._closed if closed not in old]
+        self._clock_ms = now_ms
+        return Retained(dropped)
+
+
+def _write(connection: apsw.Connection, number: int, batch: Batch) -> None:
+    segments.append(connection, number, rows.entry_rows(batch))
+    connection.executemany(
+        "INSERT INTO mark_log (account, device, acked, gap, conversation, intervals, at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        rows.log_rows(batch),
+    )
+    if batch.heads:
+        connection.executemany(
+            "REPLACE INTO conversation VALUES (?, ?, ?, ?)", map(rows.head_row, batch.heads)
+        )
+    if batch.sets:
+        connection.executemany(
+            "REPLACE INTO device_set VALUES (?, ?, ?, ?)",
+            [(s.account, s.mailbox, s.number, rows.pack_devices(s.devices)) for s in batch.sets],
+        )
+
+
+def _read(
+    connection: apsw.Connection,
+    wanted: Wanted,
+    ids: list[tuple[bytes, int]],
+    loaded: Loaded,
+) -> None:
+    for conversation in wanted.heads:
+        for row in connection.execute("SELECT * FROM conversation WHERE id = ?", (conversation,)):
+            loaded.heads[conversation] = rows.head(row)
+    for mailbox in wanted.mailboxes:
+        for (head,) in connection.execute("SELECT head FROM mailbox WHERE id = ?", (mailbox,)):
+            loaded.mailboxes[mailbox] = head
+    for key in wanted.marks:
+        loaded.marks[key] = [
+            rows.mark(row)
+            for row in connection.execute(
+                "SELECT * FROM mark WHERE conversation = ? AND account = ?", key
+            )
+        ]
+    for device in wanted.cursors:
+        for row in connection.execute(
+            "SELECT * FROM cursor WHERE account = ? AND device = ?", device
+        ):
+            loaded.cursors[device] = Cursor(*row)
+    for account in wanted.sets:
+        for _, mailbox, number, devices in connection.execute(
+            "SELECT * FROM device_set WHERE account = ?", (account,)
+        ):
+            held = DeviceSet(account, mailbox, number, rows.unpack_devices(devices))
+            loaded.sets[account] = held
+    for id, number in ids:
+        outcomes: list[Outcome] = loaded.outcomes.setdefault(id, [])
+        for owner, body in segments.rows_by_id(connection, number, id):
+            outcomes.append(rows.outcome(owner, body))

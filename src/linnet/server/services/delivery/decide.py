@@ -1,0 +1,166 @@
+"""Decide: what becomes of one record. The only place where delivery is decided.
+
+A pure function of the record and the state left by earlier records of its conversation: no clock,
+no randomness, no store (docs/protocol/delivery.md). Both drivers call it; positions and prev are
+theirs to give, because they belong to mailboxes.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from linnet.server.ports.timeline import (
+    Accepted,
+    DeviceSet,
+    Head,
+    Member,
+    Outcome,
+    Refusal,
+    outcomes_in_scope,
+)
+from linnet.wire.frames import CONTROL, FULL, NARROWED, Part, Send, Sets
+from linnet.wire.ids import message_time_ms
+from linnet.wire.limits import HORIZON_MS, ID_AHEAD_MS
+
+
+class Record(msgspec.Struct, gc=False):
+    """One thing a client asked for, with the facts it carries. Times in ms since the epoch."""
+
+    conversation: bytes
+    sender: bytes
+    device: int
+    recipient: bytes
+    frame: Send
+    appended_ms: int
+    stamped_ms: int
+
+
+class Delivery(msgspec.Struct, gc=False):
+    """A row to be placed in one mailbox."""
+
+    mailbox: bytes
+    parts: list[Part]
+
+
+class Retry(msgspec.Struct, gc=False):
+    """A refusal for this try only: nothing is stored and the same id may come again."""
+
+    code: str
+    sets: Sets | None = None
+
+
+class Decision(msgspec.Struct, gc=False):
+    """`outcome` as stored (or to store), rows to place, and the head afterwards.
+
+    With `repeat`, the outcome is an earlier one and nothing is to be stored.
+    """
+
+    outcome: Outcome | Retry
+    rows: list[Delivery]
+    head: Head
+    repeat: bool = False
+
+
+def decide(
+    head: Head,
+    known: list[Outcome],
+    sender: DeviceSet,
+    recipient: DeviceSet | None,
+    record: Record,
+) -> Decision:
+    """The outcome of a 1:1 record. `known` are the outcomes already stored under its id."""
+    frame = record.frame
+    if known:
+        first = outcomes_in_scope(known, record.conversation, record.sender, record.device)
+        if first is not None:
+            return Decision(first, [], head, repeat=True)
+    born = message_time_ms(frame.id)
+    earlier, later = record.appended_ms, record.stamped_ms
+    if earlier > later:
+        earlier, later = later, earlier
+    if born < earlier - HORIZON_MS or born > later + ID_AHEAD_MS:
+        return _refuse(head, record, "id_time")
+    if recipient is None:
+        return _refuse(head, record, "unknown_recipient")
+    if frame.mode == FULL and frame.sets != (recipient.number, sender.number):
+        stale = Retry("devices_changed", (recipient.number, sender.number))
+        return Decision(stale, [], head)
+    if not _addressed_rightly(record, sender, recipient):
+        return _refuse(head, record, "not_listed")
+    return _accept(head, record, sender, recipient, max(earlier, head.clock))
+
+
+def _refuse(head: Head, record: Record, code: str) -> Decision:
+    refusal = Refusal(record.conversation, record.frame.id, record.sender, record.device, code)
+    return Decision(refusal, [], head)
+
+
+def _addressed_rightly(record: Record, sender: DeviceSet, recipient: DeviceSet) -> bool:
+    """Whether the ciphertexts are for exactly the devices that the mode asks for."""
+    frame = record.frame
+    mine = sender.devices
+    if len(mine) == 1 == len(frame.parts) and not frame.own_parts and frame.mode != CONTROL:
+        # Nearly every message: one device on each side.
+        theirs = recipient.devices
+        if recipient is not sender and len(theirs) == 1:
+            return frame.parts[0].device == theirs[0] and mine[0] == record.device
+    to = [part.device for part in frame.parts]
+    own = [part.device for part in frame.own_parts]
+    listed = set(recipient.devices)
+    others = set(mine) - {record.device}
+    if record.device not in mine or len(set(to)) != len(to) or len(set(own)) != len(own):
+        return False
+    if recipient.account == sender.account:
+        listed -= {record.device}
+    if frame.mode == FULL:
+        if recipient.account == sender.account:
+            others = set()
+        return set(to) == listed and set(own) == others
+    if frame.mode == NARROWED:
+        return bool(to) and set(to) <= listed and set(own) <= others
+    return bool(to) and set(to) <= listed and not own
+
+
+def _accept(
+    head: Head, record: Record, sender: DeviceSet, recipient: DeviceSet, clock: int
+) -> Decision:
+    frame = record.frame
+    conv_seq = 0
+    if frame.mode != CONTROL:
+        conv_seq = head.conv_seq + 1
+        members = _members(head, conv_seq, sender, recipient)
+        head = Head(record.conversation, conv_seq, clock, members)
+    else:
+        head = Head(record.conversation, head.conv_seq, clock, head.members)
+    accepted = Accepted(
+        record.conversation,
+        conv_seq,
+        frame.id,
+        record.sender,
+        record.device,
+        frame.mode,
+        frame.timestamp,
+        clock,
+        frame.commitment,
+        (recipient.number, sender.number),
+    )
+    rows = [Delivery(recipient.mailbox, frame.parts)]
+    if recipient.mailbox != sender.mailbox:
+        rows.append(Delivery(sender.mailbox, frame.own_parts))
+    return Decision(accepted, rows, head)
+
+
+def _members(
+    head: Head, conv_seq: int, sender: DeviceSet, recipient: DeviceSet
+) -> dict[bytes, Member]:
+    """Who is in the conversation; a device first seen now begins at this message."""
+    members = head.members
+    for account in (sender, recipient):
+        member = members.get(account.account)
+        if member is not None and member.set == account.number:
+            continue
+        starts = dict(member.starts) if member is not None else {}
+        for device in account.devices:
+            starts.setdefault(device, conv_seq)
+        members = {**members, account.account: Member(account.number, starts)}
+    return members

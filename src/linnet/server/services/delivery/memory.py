@@ -1,0 +1,75 @@
+"""Memory: what the inline driver holds between batches, so that most messages read nothing.
+
+The timeline has one writer, this process, so what is cached here is the truth as of the last
+commit. Each map forgets its least recently loaded keys when it is over its bound; a forgotten key
+is loaded again when it is wanted.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from linnet.server.ports.timeline import (
+    Cursor,
+    DeviceSet,
+    Head,
+    Loaded,
+    Mark,
+    Opened,
+    Wanted,
+)
+from linnet.wire.ids import message_time_ms
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Memory:
+    """The last committed value of every key that was wanted lately."""
+
+    def __init__(self, opened: Opened, cached: int, recent_ids: int) -> None:
+        self._cached = cached
+        self._recent_ids = recent_ids
+        self.heads: dict[bytes, Head] = {}
+        self.mailboxes: dict[bytes, int] = {}
+        self.sets: dict[bytes, DeviceSet | None] = {}
+        self.marks: dict[tuple[bytes, bytes], dict[int, Mark]] = {}
+        self.cursors: dict[tuple[bytes, int], Cursor] = {}
+        self.recent = dict.fromkeys(opened.recent)
+        self.older_ids_until_ms = opened.older_ids_until_ms
+
+    def learn(self, wanted: Wanted, loaded: Loaded) -> None:
+        """Keep what was loaded; what does not exist is remembered as new."""
+        for conversation in wanted.heads:
+            self.heads[conversation] = loaded.heads.get(conversation) or Head(conversation)
+        for mailbox in wanted.mailboxes:
+            self.mailboxes[mailbox] = loaded.mailboxes.get(mailbox, 0)
+        for account in wanted.sets:
+            self.sets[account] = loaded.sets.get(account)
+        for key in wanted.marks:
+            self.marks[key] = {mark.device: mark for mark in loaded.marks.get(key, [])}
+        for device in wanted.cursors:
+            self.cursors[device] = loaded.cursors.get(device) or Cursor(*device)
+
+    def may_be_known(self, id: bytes) -> bool:
+        """Whether an outcome may be stored under this id. False is certain."""
+        return id in self.recent or message_time_ms(id) <= self.older_ids_until_ms
+
+    def trim(self) -> None:
+        """Forget down to the bounds. Never called between a load and the decisions using it."""
+        while len(self.recent) > self._recent_ids:
+            id = next(iter(self.recent))
+            del self.recent[id]
+            self.older_ids_until_ms = max(self.older_ids_until_ms, message_time_ms(id))
+        _forget(self.heads, self._cached)
+        _forget(self.mailboxes, self._cached)
+        _forget(self.sets, self._cached)
+        _forget(self.marks, self._cached)
+        _forget(self.cursors, self._cached)
+
+
+def _forget(cache: dict[K, V], most: int) -> None:
+    """Drop the oldest eighth when over the bound."""
+    if len(cache) > most:
+        for key in list(cache)[: most // 8 + 1]:
+            del cache[key]

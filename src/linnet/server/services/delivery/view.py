@@ -1,0 +1,44 @@
+"""View: what one device is shown of a mailbox row."""
+
+from __future__ import annotations
+
+from linnet.server.ports.timeline import Entry
+from linnet.wire.frames import Deliver, Own, Row
+
+
+def view(entry: Entry, account: bytes, device: int) -> Deliver | Own | Row:
+    """The row as `own` to the sending device, `message` where a part is for it, else `row`."""
+    accepted = entry.accepted
+    if accepted.device == device and accepted.sender == account:
+        return Own(
+            entry.position,
+            entry.prev,
+            accepted.conversation,
+            accepted.id,
+            accepted.conv_seq,
+            accepted.server_timestamp,
+            accepted.commitment,
+            accepted.sets,
+            accepted.roster,
+        )
+    for part in entry.parts:
+        if part.device == device:
+            return Deliver(
+                entry.position,
+                entry.prev,
+                accepted.conversation,
+                accepted.conv_seq,
+                accepted.id,
+                accepted.sender,
+                accepted.device,
+                accepted.mode,
+                part.kind,
+                part.ciphertext,
+                accepted.commitment,
+                accepted.timestamp,
+                accepted.server_timestamp,
+                accepted.sets,
+                accepted.roster,
+                accepted.stamp,
+            )
+    return Row(entry.position, entry.prev, accepted.conversation, accepted.conv_seq)
