@@ -1,0 +1,102 @@
+"""Devices in SQLite: port `devices`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import apsw
+
+from linnet.server.backends.sqlite.database import Database
+from linnet.server.ports.devices import Device, SetChange, StoredList
+
+
+class SqliteDevices:
+    """Tables devices, device_lists and set_changes."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def newest(self, account: bytes) -> StoredList | None:
+        return await self._db.read(lambda connection: _newest(connection, account))
+
+    async def get(self, account: bytes, device: int) -> Device | None:
+        def job(connection: apsw.Connection) -> Device | None:
+            row = connection.execute(
+                "SELECT identity, registration_id, revoked FROM devices "
+                "WHERE account = ? AND device = ?",
+                (account, device),
+            ).fetchone()
+            return None if row is None else Device(account, device, row[0], row[1], bool(row[2]))
+
+        return await self._db.read(job)
+
+    async def replace(
+        self, account: bytes, expected_version: int, new: StoredList, devices: Sequence[int]
+    ) -> bool:
+        return await self._db.write(
+            lambda connection: _replace(connection, account, expected_version, new, devices)
+        )
+
+    async def changes(self, limit: int) -> Sequence[SetChange]:
+        def job(connection: apsw.Connection) -> list[SetChange]:
+            rows = connection.execute(
+                "SELECT number, account, mailbox, device_set, devices FROM set_changes "
+                "ORDER BY number LIMIT ?",
+                (limit,),
+            )
+            return [
+                SetChange(number, account, mailbox, device_set, tuple(devices))
+                for number, account, mailbox, device_set, devices in rows
+            ]
+
+        return await self._db.read(job)
+
+    async def decided(self, number: int) -> None:
+        await self._db.write(
+            lambda connection: connection.execute(
+                "DELETE FROM set_changes WHERE number = ?", (number,)
+            )
+        )
+
+
+def _newest(connection: apsw.Connection, account: bytes) -> StoredList | None:
+    row = connection.execute(
+        "SELECT body, sig, version, number FROM device_lists WHERE account = ?", (account,)
+    ).fetchone()
+    return None if row is None else StoredList(*row)
+
+
+def _replace(
+    connection: apsw.Connection,
+    account: bytes,
+    expected_version: int,
+    new: StoredList,
+    devices: Sequence[int],
+) -> bool:
+    held = _newest(connection, account)
+    if held is None or held == new:
+        return held == new
+    if held.version != expected_version:
+        return False
+    connection.execute(
+        "UPDATE device_lists SET body = ?, sig = ?, version = ?, number = ? WHERE account = ?",
+        (new.body, new.sig, new.version, new.set, account),
+    )
+    if new.set != held.set:
+        _change(connection, account, new.set, devices)
+    return True
+
+
+def _change(
+    connection: apsw.Connection, account: bytes, number: int, devices: Sequence[int]
+) -> None:
+    connection.execute(
+        "INSERT INTO set_changes (account, mailbox, device_set, devices) "
+        "SELECT id, mailbox, ?, ? FROM accounts WHERE id = ?",
+        (number, bytes(devices), account),
+    )
+    marks = ",".join("?" * len(devices))
+    connection.execute(
+        f"UPDATE devices SET revoked = 1 WHERE account = ? AND device NOT IN ({marks})",
+        (account, *devices),
+    )

@@ -1,0 +1,55 @@
+"""Every contract suite runs over every backend; the memory one is the reference."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from linnet.server.backends.memory.accounts import MemoryAccounts
+from linnet.server.backends.memory.devices import MemoryDevices
+from linnet.server.backends.memory.keys import MemoryKeys
+from linnet.server.backends.memory.registrations import MemoryRegistrations
+from linnet.server.backends.memory.tokens import MemoryTokens
+from linnet.server.backends.sqlite.accounts import SqliteAccounts
+from linnet.server.backends.sqlite.database import Database
+from linnet.server.backends.sqlite.devices import SqliteDevices
+from linnet.server.backends.sqlite.keys import SqliteKeys
+from linnet.server.backends.sqlite.registrations import SqliteRegistrations
+from linnet.server.backends.sqlite.tokens import SqliteTokens
+from linnet.server.ports.accounts import Accounts
+from linnet.server.ports.devices import Devices
+from linnet.server.ports.keys import Keys
+from linnet.server.ports.registrations import Registrations
+from linnet.server.ports.tokens import Tokens
+
+
+@dataclass
+class Stores:
+    """The ports of one backend, over one store."""
+
+    accounts: Accounts
+    devices: Devices
+    registrations: Registrations
+    keys: Keys
+    tokens: Tokens
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
+    if request.param == "memory":
+        devices = MemoryDevices()
+        yield Stores(
+            MemoryAccounts(devices), devices, MemoryRegistrations(), MemoryKeys(), MemoryTokens()
+        )
+        return
+    db = Database(tmp_path / "linnet.db")
+    await db.open()
+    yield Stores(
+        SqliteAccounts(db),
+        SqliteDevices(db),
+        SqliteRegistrations(db),
+        SqliteKeys(db),
+        SqliteTokens(db),
+    )
+    await db.close()
