@@ -53,7 +53,7 @@ def encapsulate(public: bytes) -> tuple[bytes, bytes]:
     except ValueError:
         raise BadKey("not a canonical Kyber-1024 public key") from None
     secret, ciphertext = key.encapsulate()
-    return _TYPE_BYTE + ciphertext, _round_3(secret, ciphertext)
+    return _TYPE_BYTE + ciphertext, round_3(secret, ciphertext)
 
 
 def decapsulate(seed: bytes, ciphertext: bytes, *, keep: bool = False) -> bytes:
@@ -67,13 +67,14 @@ def decapsulate(seed: bytes, ciphertext: bytes, *, keep: bool = False) -> bytes:
         raise BadKey("not a Kyber-1024 ciphertext")
     raw = ciphertext[1:]
     key = _kept(seed) if keep else MLKEM1024PrivateKey.from_seed_bytes(seed)
-    return _round_3(key.decapsulate(raw), raw)
+    return round_3(key.decapsulate(raw), raw)
+
+
+def round_3(secret: bytes, ciphertext: bytes) -> bytes:
+    """Turn the 32-byte secret of ML-KEM into that of Kyber's round 3 (`ciphertext` is raw)."""
+    return shake_256(secret + sha3_256(ciphertext).digest()).digest(32)
 
 
 @lru_cache(maxsize=4)  # the last-resort keys in use, and the ones just replaced
 def _kept(seed: bytes) -> MLKEM1024PrivateKey:
     return MLKEM1024PrivateKey.from_seed_bytes(seed)
-
-
-def _round_3(secret: bytes, ciphertext: bytes) -> bytes:
-    return shake_256(secret + sha3_256(ciphertext).digest()).digest(32)

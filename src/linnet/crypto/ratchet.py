@@ -123,7 +123,7 @@ def encrypt(
         chain.public,
         chain.counter,
         state.previous_counter,
-        _encrypt_cbc(keys, plaintext),
+        encrypt_cbc(keys, plaintext),
         pq_ratchet,
         addresses,
     )
@@ -217,14 +217,15 @@ def _open(keys: MessageKeys, parties: Parties, message: SignalMessage) -> bytes:
     mac = _mac(keys, parties.remote, parties.local, message.covered)
     if not compare_digest(mac, message.mac):
         raise BadMac("the message is not authentic")
-    return _decrypt_cbc(keys, message.ciphertext)
+    return decrypt_cbc(keys, message.ciphertext)
 
 
 def _mac(keys: MessageKeys, sender: bytes, receiver: bytes, covered: bytes) -> bytes:
     return digest(keys.mac_key, sender + receiver + covered, "sha256")[:MAC_BYTES]
 
 
-def _encrypt_cbc(keys: MessageKeys, plaintext: bytes) -> bytes:
+def encrypt_cbc(keys: MessageKeys, plaintext: bytes) -> bytes:
+    """AES-256-CBC with PKCS #7 padding. Authenticates nothing."""
     encryptor = Cipher(AES(keys.cipher_key), CBC(keys.iv)).encryptor()
     return encryptor.update(_padded(plaintext)) + encryptor.finalize()
 
@@ -235,7 +236,13 @@ def _padded(plaintext: bytes) -> bytes:
     return plaintext + bytes((size,)) * size
 
 
-def _decrypt_cbc(keys: MessageKeys, ciphertext: bytes) -> bytes:
+def decrypt_cbc(keys: MessageKeys, ciphertext: bytes) -> bytes:
+    """The reverse, after the MAC held. `ciphertext` is whole blocks, one or more in a message.
+
+    Raises Malformed for bad padding.
+    """
+    if not ciphertext or len(ciphertext) % _BLOCK_BYTES:
+        raise Malformed("not whole blocks")
     decryptor = Cipher(AES(keys.cipher_key), CBC(keys.iv)).decryptor()
     padded = decryptor.update(ciphertext) + decryptor.finalize()
     size = padded[-1]
