@@ -5,7 +5,7 @@ One struct per request or answer, grouped by resource. docs/protocol/rest.md has
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -207,7 +207,7 @@ class SyncPage(Body):
     `resync` is set where rows after the cursor have expired: continue from there.
     """
 
-    rows: list[dict[str, object]]
+    rows: list[dict[str, Any]]
     head: Natural
     more: bool
     resync: Natural | None = None
