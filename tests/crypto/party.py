@@ -20,7 +20,7 @@ from linnet.crypto.prekeys import (
 )
 from linnet.crypto.record import SessionRecord
 from linnet.crypto.session import Ciphertext, Decrypted
-from linnet.signing.keys import generate
+from linnet.signing.keys import KeyPair, generate, public_key
 
 Rng = Callable[[int], bytes]
 NOW_MS = 1_800_000_000_000
@@ -73,6 +73,31 @@ class Party:
         self.records: dict[Address, SessionRecord] = {}
         self.now_ms = NOW_MS
         self._next_id = 1
+
+    @classmethod
+    def restored(
+        cls,
+        *,
+        identity_private: bytes,
+        registration_id: int,
+        address: Address,
+        signed: list[SignedPreKey],
+        one_time: list[OneTimePreKey],
+        kem: list[KemPreKey],
+        rng: Rng,
+    ) -> "Party":
+        """The device with these keys, which requires no addresses."""
+        party = cls("restored", seeded("unused"), require_addresses=False)
+        key = KeyPair(identity_private, public_key(identity_private))
+        party.local = LocalIdentity(key, registration_id)
+        party.address = address
+        party.prekeys = PreKeys(
+            {each.id: each for each in signed},
+            {each.id: each for each in one_time},
+            {each.id: each for each in kem},
+        )
+        party.rng = rng
+        return party
 
     def bundle(self, *, one_time: bool = True, last_resort: bool = False) -> PreKeyBundle:
         """Make fresh pre-keys and publish them."""

@@ -7,10 +7,11 @@ import fcntl
 import json
 import shutil
 import subprocess
-from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
+
+from tests.crypto.transcript import from_json, to_json
 
 from linnet.crypto.messages import Address
 from linnet.crypto.prekeys import PreKeyBundle
@@ -84,11 +85,11 @@ class Stranger:
     def bundle(self, *, one_time: bool = True) -> PreKeyBundle:
         """Make fresh pre-keys and publish them."""
         answer = self._libsignal.ask("bundle", party=self._name, one_time=one_time)
-        return bundle_from_json(answer["bundle"])
+        return from_json(PreKeyBundle, answer["bundle"])
 
     def open(self, peer: Address, bundle: PreKeyBundle) -> None:
         self._libsignal.ask(
-            "initiate", party=self._name, peer=peer.account.hex(), bundle=bundle_to_json(bundle)
+            "initiate", party=self._name, peer=peer.account.hex(), bundle=to_json(bundle)
         )
 
     def send(self, peer: Address, text: bytes) -> Ciphertext:
@@ -106,23 +107,6 @@ class Stranger:
             data=ciphertext.data.hex(),
         )
         return bytes.fromhex(answer["text"])
-
-
-def bundle_to_json(bundle: PreKeyBundle) -> dict[str, int | str | None]:
-    """The bundle with its bytes as hex."""
-    values = {each.name: getattr(bundle, each.name) for each in fields(bundle)}
-    return {
-        name: value.hex() if isinstance(value, bytes) else value for name, value in values.items()
-    }
-
-
-def bundle_from_json(values: dict[str, Any]) -> PreKeyBundle:
-    """The reverse of `bundle_to_json`."""
-    fields_of_it: dict[str, Any] = {
-        name: bytes.fromhex(value) if isinstance(value, str) else value
-        for name, value in values.items()
-    }
-    return PreKeyBundle(**fields_of_it)
 
 
 def _install() -> None:
