@@ -48,7 +48,7 @@ class Gateway(msgspec.Struct, frozen=True):
     """Sockets."""
 
     session: SessionLimits = SessionLimits()
-    frames: Rate = Rate(burst=600, every_s=0.005)
+    frames: Rate = Rate(burst=2000, every_s=0.001)
     """Frames one socket may send."""
     address_sockets: int = 1000
     """Sockets from one IP address (IPv6: one /64)."""

@@ -1,0 +1,252 @@
+"""App: the composition root. Config, then backends, then services, then edges, top to bottom.
+
+The only module that names a backend.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import hashlib
+import hmac
+import logging
+import os
+import random
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from types import TracebackType
+from typing import Any
+
+import uvicorn
+
+from linnet.server import api
+from linnet.server.api.services import Services
+from linnet.server.backends.codes.console import ConsoleCodes
+from linnet.server.backends.disk import secrets
+from linnet.server.backends.memory.bus import MemoryBus
+from linnet.server.backends.memory.rates import MemoryRates
+from linnet.server.backends.sqlite.accounts import SqliteAccounts
+from linnet.server.backends.sqlite.database import Database
+from linnet.server.backends.sqlite.devices import SqliteDevices
+from linnet.server.backends.sqlite.keys import SqliteKeys
+from linnet.server.backends.sqlite.registrations import SqliteRegistrations
+from linnet.server.backends.sqlite.timeline import SqliteTimeline
+from linnet.server.backends.sqlite.tokens import SqliteTokens
+from linnet.server.config import Config
+from linnet.server.gateway.gateway import Gateway
+from linnet.server.gateway.protocol import protocol_class
+from linnet.server.ports import Unavailable
+from linnet.server.ports.codes import CodeSender
+from linnet.server.services.accounts import Accounts, Stores
+from linnet.server.services.clock import Clock
+from linnet.server.services.contacts import Contacts
+from linnet.server.services.delivery.inline import Inline
+from linnet.server.services.delivery.relay import Relay
+from linnet.server.services.delivery.sync import Sync
+from linnet.server.services.devices import Devices
+from linnet.server.services.keys import Keys
+from linnet.server.services.tokens import TokenKeys, Tokens
+
+_log = logging.getLogger("linnet.server")
+
+FORGET_EVERY_S = 300
+"""How often expired attempts and logins are dropped."""
+GC_THRESHOLDS = (50_000, 50, 100)
+"""A full collection over the objects of 20,000 sockets takes 0.2 s, so it must be rare."""
+
+
+class Server:
+    """A whole server in this process: `async with Server(config) as server: server.url`.
+
+    Raises InUse (another server has the directory), NewerSchema, or OSError for the port.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        codes: CodeSender | None = None,
+        clock: Clock | None = None,
+        rng: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self.config = config
+        self.port = config.port
+        self._codes = codes or ConsoleCodes()
+        self._clock = clock or Clock()
+        self._rng = rng
+        self._stack = AsyncExitStack()
+        self._ready = False
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
+        return f"http://{host}:{self.port}"
+
+    async def __aenter__(self) -> Server:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        return await self._stack.__aexit__(kind, error, trace)
+
+    async def _start(self) -> None:
+        """Each resource is closed in the reverse of the order in which it was opened."""
+        config, clock, stack = self.config, self._clock, self._stack
+        # backends
+        keys = secrets.load(config.data / "secrets", self._rng)
+        database = Database(config.data / "linnet.db")
+        await database.open()
+        stack.push_async_callback(database.close)
+        devices = SqliteDevices(database)
+        accounts = SqliteAccounts(database)
+        timeline = SqliteTimeline(database)
+        rates, bus = MemoryRates(), MemoryBus()
+        # services
+        delivery = Inline(timeline, bus, config.delivery, clock)
+        await delivery.open()
+        stack.push_async_callback(_closed_quietly, timeline)
+        tokens = Tokens(
+            SqliteTokens(database),
+            devices,
+            config.accounts,
+            TokenKeys(keys.access, keys.refresh),
+            clock.wall_ms,
+        )
+        relay = Relay(devices, delivery)
+        pre_keys = SqliteKeys(database)
+        stores = Stores(accounts, devices, SqliteRegistrations(database), pre_keys)
+        services = Services(
+            accounts=Accounts(
+                stores,
+                rates,
+                self._codes,
+                tokens,
+                config.accounts,
+                config.keys,
+                keys.pepper,
+                clock.wall_ms,
+                self._rng,
+                relay.carry,
+            ),
+            tokens=tokens,
+            devices=Devices(devices, accounts, pre_keys, tokens, clock.wall_ms, relay.carry),
+            keys=Keys(pre_keys, devices, rates, config.keys, clock.wall_ms),
+            contacts=Contacts(accounts, rates, config.keys, keys.pepper, clock.wall_ms),
+            sync=Sync(timeline, accounts, config.delivery),
+        )
+        # edges
+        gateway = Gateway(
+            config.gateway,
+            config.delivery,
+            delivery,
+            timeline,
+            accounts,
+            tokens.verify,
+            hmac.digest(keys.access, b"linnet/head/1\x00", hashlib.sha256),
+            clock,
+            random.Random(self._rng(8)),
+        )
+        tokens.on_revoked = gateway.revoke
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        tasks.create_task(delivery.run())
+        stack.callback(delivery.stop)
+        tasks.create_task(gateway.run(bus))
+        stack.callback(gateway.stop)
+        housekeeping = tasks.create_task(self._housekeeping(services, timeline))
+        stack.callback(housekeeping.cancel)
+        await relay.carry()
+        app = api.build(services, lambda: self._ready, config.request_bytes)
+        await self._listen(app, gateway)
+        self._ready = True
+
+    async def _listen(self, app: Any, gateway: Gateway) -> None:
+        """Serve HTTP and sockets on one port; on the way out, stop listening, then drain."""
+        config = uvicorn.Config(
+            app,
+            ws=protocol_class(gateway),
+            http="httptools",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            backlog=4096,
+        )
+        config.load()
+        edge = uvicorn.Server(config)
+        edge.lifespan = config.lifespan_class(config)
+        listener = _bind(self.config.host, self.config.port)
+        self.port = listener.getsockname()[1]
+        await edge.startup(sockets=[listener])
+
+        async def leave() -> None:
+            self._ready = False
+            for server in edge.servers:
+                server.close()
+            await gateway.drain()
+            await edge.shutdown(sockets=[listener])
+
+        self._stack.push_async_callback(leave)
+
+    async def _housekeeping(self, services: Services, timeline: SqliteTimeline) -> None:
+        """Forget what has expired. A full disk only postpones it."""
+        keep_ms = self.config.delivery.keep_days * 24 * 3600 * 1000
+        every_s = self.config.delivery.retain_every_s
+        since_retained_s = 0
+        while True:
+            await asyncio.sleep(FORGET_EVERY_S)
+            since_retained_s += FORGET_EVERY_S
+            with suppress(Unavailable):
+                await services.accounts.forget()
+                await services.tokens.forget()
+                if since_retained_s >= every_s:
+                    since_retained_s = 0
+                    retained = await timeline.retain(self._clock.wall_ms(), keep_ms)
+                    if retained.waiting:
+                        _log.warning("retention waits for the operator: %s", retained.waiting)
+
+
+def run(config: Config, announce: Callable[[Server], None]) -> None:
+    """Serve until SIGTERM or SIGINT, then drain and return. `announce` is told when it listens."""
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(config, announce))
+
+
+async def _serve(config: Config, announce: Callable[[Server], None]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with Server(config) as server:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
+        announce(server)
+        await stop.wait()
+
+
+async def _closed_quietly(timeline: SqliteTimeline) -> None:
+    """Fold at the end; what a full disk keeps from being folded is recovered at the next start."""
+    with suppress(Unavailable):
+        await timeline.close()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener.bind((host, port))
+    return listener

@@ -1,0 +1,381 @@
+"""Connection: one socket. Reads frames, keeps the session's order and limits, pushes rows.
+
+Plain callbacks on the event loop, no task and no await on the path of a message. What needs the
+store is asked of the gateway, which owns the tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from picows import WSFrame, WSListener, WSMsgType, WSTransport
+
+from linnet.server.gateway.outbound import BINARY, CLOSE, HEADERS, TEXT, header
+from linnet.server.gateway.window import Verdict, Window
+from linnet.server.ports.timeline import Accepted, Entry
+from linnet.server.services.delivery.decide import Record
+from linnet.server.services.delivery.inline import Committed
+from linnet.server.services.delivery.view import view
+from linnet.server.services.delivery.watermark import Run
+from linnet.wire.codec import Codec
+from linnet.wire.errors import CLOSES, ERRORS, RemoteError, RequestRefused
+from linnet.wire.frames import (
+    Ack,
+    Error,
+    Frame,
+    Hello,
+    Own,
+    Ping,
+    Rejected,
+    Renew,
+    Row,
+    Send,
+    Sent,
+    Sets,
+    StatusQuery,
+)
+from linnet.wire.ids import TO_ACCOUNT, AccountId, direct_conversation, is_message_id
+from linnet.wire.session import Session, Side, State
+
+if TYPE_CHECKING:
+    from linnet.server.gateway.gateway import Gateway
+
+_BINARY, _TEXT = WSMsgType.BINARY, WSMsgType.TEXT
+_CONTINUATION, _CLOSE = WSMsgType.CONTINUATION, WSMsgType.CLOSE
+CONVERSATIONS_MOST = 1024
+"""Conversation ids one socket keeps computed; then they are computed again."""
+
+
+class Connection(WSListener):
+    """See the module. `account`, `device`, `mailbox` and `window` are set once it is live."""
+
+    __slots__ = (
+        "_conversations",
+        "_decode",
+        "_encode",
+        "_headers",
+        "_opcode",
+        "_out",
+        "_partial",
+        "_transport",
+        "_type",
+        "_write",
+        "account",
+        "address",
+        "awaiting",
+        "catching_up",
+        "choked",
+        "device",
+        "expires_ms",
+        "gateway",
+        "head",
+        "joined_tick",
+        "mailbox",
+        "progress_tick",
+        "seen_tick",
+        "session",
+        "tokens",
+        "tokens_tick",
+        "window",
+    )
+
+    def __init__(self, gateway: Gateway, codec: Codec, address: str) -> None:
+        self.gateway = gateway
+        self.address = address
+        self.session = Session(Side.SERVER)
+        self.account = self.mailbox = b""
+        self.device = self.head = self.expires_ms = 0
+        self.tokens = gateway.config.frames.burst
+        self.joined_tick = self.seen_tick = self.progress_tick = self.tokens_tick = (
+            gateway.wheel.tick
+        )
+        self.catching_up = self.choked = False
+        self.window: Window
+        self.awaiting: set[bytes] | None = None
+        """Ids sent on this socket that are not answered yet."""
+        self._conversations: dict[bytes, tuple[bytes, bytes]] | None = None
+        self._encode = codec.encode
+        self._decode = codec.client_frame
+        self._opcode = TEXT if codec.text else BINARY
+        self._type = _TEXT if codec.text else _BINARY
+        self._headers = HEADERS[self._opcode]
+        self._out: list[bytes] = []
+        self._partial: list[bytes] | None = None
+        self._transport: WSTransport | None = None
+        self._write: Callable[[bytes], None] | None = None
+
+    # ---- picows
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """The upgrade is done."""
+        self._transport = transport
+        self._write = transport.underlying_transport.write
+        self.gateway.connected(self)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """The socket is gone, whoever ended it."""
+        self.session.close()
+        self._transport = self._write = None
+        self.gateway.disconnected(self)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """One WebSocket frame. Whatever it holds, the worst that happens is that it is closed."""
+        try:
+            if frame.fin and self._partial is None and frame.msg_type == self._type:
+                said = self._decode(frame.get_payload_as_memoryview())
+            else:
+                whole = self._assemble(frame)
+                if whole is None:
+                    return
+                said = self._decode(whole)
+            self.seen_tick = self.gateway.wheel.tick
+            kind = type(said)
+            self.session.receive(kind)
+            _HANDLERS[kind](self, said)
+        except RemoteError as error:
+            self.close(error.close.name)
+
+    def pause_writing(self) -> None:
+        """The kernel takes no more for now: rows wait in the store instead of in memory."""
+        self.choked = True
+
+    def resume_writing(self) -> None:
+        """The kernel takes more."""
+        self.choked = False
+        self.gateway.catch_up_if_behind(self)
+
+    def _assemble(self, frame: WSFrame) -> bytes | None:
+        """A message that came in fragments, once it is whole; None for what is not a message."""
+        kind = frame.msg_type
+        if kind == _CLOSE:
+            self.close(None)
+            return None
+        if kind not in (_BINARY, _TEXT, _CONTINUATION):
+            return None
+        expected = self._type if self._partial is None else _CONTINUATION
+        if kind != expected:
+            raise RemoteError("malformed", "not the subprotocol's frame type")
+        self._partial = [*(self._partial or ()), frame.get_payload_as_bytes()]
+        if sum(map(len, self._partial)) > self.gateway.config.session.frame_bytes:
+            raise RemoteError("too_large", "fragments over the frame limit")
+        if not frame.fin:
+            return None
+        whole, self._partial = b"".join(self._partial), None
+        return whole
+
+    # ---- what a client says
+
+    def _on_hello(self, said: Hello) -> None:
+        self.gateway.hello(self, said)
+
+    def _on_message(self, said: Send) -> None:
+        if not self._within_rate():
+            self.rejected(said.id, "rate_limited", None)
+            return
+        if not is_message_id(said.id):
+            self.rejected(said.id, "malformed", None)
+            return
+        if said.to[0] != TO_ACCOUNT or said.roster or said.body:
+            self.rejected(said.id, "not_supported", None)
+            return
+        conversation, recipient = self._conversation(said.to)
+        if self.awaiting is None:
+            self.awaiting = set()
+        self.awaiting.add(said.id)
+        record = Record(conversation, self.account, self.device, recipient, said, 0, 0)
+        self.gateway.delivery.submit(record, self)
+
+    def _conversation(self, to: bytes) -> tuple[bytes, bytes]:
+        """(conversation, recipient) of an address; hashing it costs as much as deciding."""
+        known = self._conversations
+        if known is None or len(known) > CONVERSATIONS_MOST:
+            known = self._conversations = {}
+        found = known.get(to)
+        if found is None:
+            peer = AccountId(to[1:])
+            conversation = direct_conversation(AccountId(self.account), peer)
+            found = known[to] = (conversation, peer)
+        return found
+
+    def _on_ack(self, said: Ack) -> None:
+        window = self.window
+        try:
+            others = window.ack(said.position)
+        except ValueError:
+            raise RemoteError("bad_resume", "ack above what was pushed") from None
+        self.progress_tick = self.seen_tick
+        runs = runs_of(others, self.account) if others else {}
+        self.gateway.delivery.ack(Committed(self.account, self.device, window.acked, runs))
+        if window.behind:
+            self.gateway.catch_up_if_behind(self)
+
+    def _on_renew(self, said: Renew) -> None:
+        try:
+            identity = self.gateway.verify(said.token)
+        except RequestRefused as refused:
+            self._error(refused.code, "token")
+            return
+        if (identity.account, identity.device) != (self.account, self.device):
+            raise RemoteError("unauthorized", "a token of another device")
+        self.expires_ms = identity.expires_ms
+
+    def _on_status_query(self, said: StatusQuery) -> None:
+        self.gateway.status(self, said.conversations)
+
+    def _on_ping(self, said: Ping) -> None:
+        self.send(self.gateway.pong(self))
+
+    def _within_rate(self) -> bool:
+        """Token bucket of the socket, filled when it is empty rather than at each frame."""
+        self.tokens -= 1
+        if self.tokens >= 0:
+            return True
+        self.tokens = self.gateway.refill(self) - 1
+        return self.tokens >= 0
+
+    # ---- what delivery answers (services.delivery.inline.Origin)
+
+    def repeated(self, first: Accepted) -> None:
+        """An id that was accepted before."""
+        self._answered(first.id)
+        self.send(_sent(first, 0, 0))
+
+    def rejected(self, id: bytes, code: str, sets: Sets | None) -> None:
+        """A try that stored nothing."""
+        self._answered(id)
+        self.send(Rejected(id, code, ERRORS[code].retryable, sets))
+
+    def _answered(self, id: bytes) -> bool:
+        """Whether the id was waiting for its answer on this socket; it no longer is."""
+        awaiting = self.awaiting
+        if awaiting is None or id not in awaiting:
+            return False
+        awaiting.discard(id)
+        return True
+
+    # ---- pushing
+
+    def notice(self, entry: Entry) -> None:
+        """A row was committed in this mailbox: push it if the push rule and the window allow."""
+        position = entry.position
+        if position > self.head:
+            self.head = position
+        accepted, window = entry.accepted, self.window
+        verdict = window.judge(entry.prev, position)
+        own = accepted.device == self.device and accepted.sender == self.account
+        if own and self._answered(accepted.id):
+            # Where the row may be pushed, `sent` is its push; else it comes with a page.
+            if verdict is Verdict.PUSH:
+                size = self.send(_sent(accepted, position, entry.prev))
+                window.push(position, size, None)
+                return
+            self.send(_sent(accepted, 0, 0))
+        if verdict is Verdict.PUSH:
+            self.push(entry)
+        elif verdict is Verdict.BEHIND:
+            self.gateway.catch_up_if_behind(self)
+
+    def push(self, entry: Entry) -> None:
+        """Send a row as this device sees it."""
+        frame = view(entry, self.account, self.device)
+        size = self.send(frame)
+        kind = type(frame)
+        accepted = None if kind is Own else entry.accepted
+        self.window.push(entry.position, size, accepted, kind is Row)
+
+    def send(self, frame: Frame) -> int:
+        """Queue a frame for the end of the loop pass; its size in bytes."""
+        payload = self._encode(frame)
+        size = len(payload)
+        out = self._out
+        if not out:
+            self.gateway.outbound.add(self)
+        out.append(self._headers[size] if size < 1024 else header(self._opcode, size))
+        out.append(payload)
+        return size
+
+    def flush(self) -> None:
+        """Write what is queued, in one system call."""
+        out, write = self._out, self._write
+        if write is not None and out:
+            write(b"".join(out))
+            if self.choked:
+                self.gateway.check_choked(self)
+        out.clear()
+
+    # ---- ending
+
+    def close(self, name: str | None) -> None:
+        """Say why (a row of CLOSES; None answers the peer's own close) and hang up."""
+        if self._transport is None or self.session.state is State.CLOSED:
+            return
+        self.session.close()
+        code = CLOSES[name].code if name is not None else 1000
+        reason = (name or "").encode()
+        self._out.append(header(CLOSE, 2 + len(reason)) + code.to_bytes(2, "big") + reason)
+        self.flush()
+        self._transport.disconnect()
+        self.gateway.closed(name)
+
+    def unsent(self) -> int:
+        """Bytes that wait for the kernel."""
+        if self._transport is None:
+            return 0
+        return int(self._transport.underlying_transport.get_write_buffer_size())
+
+    def is_at(self, *states: State) -> bool:
+        """Whether the session is in one of these states now."""
+        return self.session.state in states
+
+    def look(self, tick: int) -> int | None:
+        """The wheel's turn: see `Gateway.look`."""
+        return self.gateway.look(self, tick)
+
+    def _error(self, code: str, re: str) -> None:
+        row = ERRORS[code]
+        self.send(Error(code, row.text, row.retryable, re))
+
+
+def runs_of(rows: Iterable[tuple[int, Accepted, bool]], account: bytes) -> dict[bytes, list[Run]]:
+    """Runs of others' messages in rows that were acknowledged, by conversation.
+
+    Messages of this account's other devices are told to nobody; control messages have no number
+    and no tick.
+    """
+    runs: dict[bytes, list[Run]] = {}
+    for at, accepted, bare in rows:
+        number = accepted.conv_seq
+        if not number or accepted.sender == account:
+            continue
+        held = runs.get(accepted.conversation)
+        if held is None:
+            runs[accepted.conversation] = [Run(accepted.sender, number, number, at, bare)]
+        elif held[-1].bare == bare:
+            held[-1] = held[-1]._replace(last=number, at=at)
+        else:
+            held.append(Run(accepted.sender, number, number, at, bare))
+    return runs
+
+
+def _sent(accepted: Accepted, position: int, prev: int) -> Sent:
+    return Sent(
+        accepted.id,
+        accepted.conv_seq,
+        accepted.server_timestamp,
+        accepted.commitment,
+        accepted.sets,
+        accepted.roster,
+        position,
+        prev,
+    )
+
+
+_HANDLERS: dict[type, Callable[[Connection, Any], None]] = {
+    Hello: Connection._on_hello,
+    Send: Connection._on_message,
+    Ack: Connection._on_ack,
+    Renew: Connection._on_renew,
+    StatusQuery: Connection._on_status_query,
+    Ping: Connection._on_ping,
+}

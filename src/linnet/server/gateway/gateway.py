@@ -1,0 +1,406 @@
+"""Gateway: joins sockets with delivery. Authenticates, catches up, keeps time, drains.
+
+Owns every task of the edge. A socket that follows along costs no task: only saying hello and
+catching up read the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import logging
+import random
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from typing import Any
+
+from linnet.server.config import Delivery as DeliveryConfig
+from linnet.server.config import Gateway as GatewayConfig
+from linnet.server.gateway.connection import Connection, runs_of
+from linnet.server.gateway.outbound import Outbound
+from linnet.server.gateway.registry import Registry
+from linnet.server.gateway.wheel import Wheel
+from linnet.server.gateway.window import Window
+from linnet.server.ports import Unavailable
+from linnet.server.ports.accounts import Accounts
+from linnet.server.ports.bus import Bus, Notices
+from linnet.server.ports.timeline import Accepted, Entry, Timeline
+from linnet.server.services.clock import Clock
+from linnet.server.services.delivery.inline import Committed, Inline
+from linnet.server.services.delivery.view import view
+from linnet.server.services.tokens import Identity
+from linnet.wire.errors import RequestRefused
+from linnet.wire.frames import Drain, Hello, Own, Pong, Resync, Row, Status, Welcome
+from linnet.wire.limits import HELLO_WITHIN_S, TOKEN_GRACE_S
+from linnet.wire.session import State
+
+_log = logging.getLogger("linnet.gateway")
+
+TASKS_MOST = 4096
+"""Sockets saying hello or catching up at once; one more is closed as `overloaded`."""
+CHOKED_MOST = 4
+"""Windows of unsent bytes at which a socket that does not read is closed as `slow`."""
+
+
+class Gateway:
+    """All sockets of this process. `run` owns the tasks; `verify` raises RequestRefused."""
+
+    def __init__(
+        self,
+        config: GatewayConfig,
+        delivery_config: DeliveryConfig,
+        delivery: Inline,
+        timeline: Timeline,
+        accounts: Accounts,
+        verify: Callable[[str], Identity],
+        head_key: bytes,
+        clock: Clock,
+        rng: random.Random,
+    ) -> None:
+        self.config = config
+        self.delivery = delivery
+        self.verify = verify
+        self.registry = Registry()
+        self.wheel = Wheel()
+        self.outbound: Outbound
+        self.sockets = 0
+        self.on_close: Callable[[str | None], None] = lambda name: None
+        """Called with the row of CLOSES when this side closes a socket, for metrics."""
+        self._delivery_config = delivery_config
+        self._timeline = timeline
+        self._accounts = accounts
+        self._head_key = head_key
+        self._clock = clock
+        self._rng = rng
+        self._tasks: asyncio.TaskGroup | None = None
+        self._running = 0
+        self._all: set[Connection] = set()
+        self._draining = False
+        self._stopped = asyncio.Event()
+        self._empty = asyncio.Event()
+
+    # ---- life
+
+    async def run(self, bus: Bus) -> None:
+        """Serve until `stop`."""
+        self.outbound = Outbound(asyncio.get_running_loop())
+        bus.subscribe(self._notices)
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            while not self._stopped.is_set():
+                try:
+                    async with asyncio.timeout(1.0):
+                        await self._stopped.wait()
+                except TimeoutError:
+                    self.wheel.advance()
+            self._tasks = None
+
+    async def drain(self) -> None:
+        """Ask every client to move on, spread over `drain_within_s`; returns when they have, or
+        when the time is over and the rest were closed."""
+        self._draining = True
+        within = self.config.drain_within_s
+        for connection in list(self._all):
+            if connection.session.state is State.LIVE:
+                connection.session.send(Drain)
+                connection.send(Drain(within))
+            else:
+                connection.close("draining")
+        if self._all:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(within + 1):
+                    await self._empty.wait()
+        for connection in list(self._all):
+            connection.close("draining")
+
+    def stop(self) -> None:
+        """Close what is left and let `run` end."""
+        for connection in list(self._all):
+            connection.close("draining")
+        self._stopped.set()
+
+    def _spawn(self, connection: Connection, work: Coroutine[Any, Any, None]) -> bool:
+        if self._tasks is None or self._running >= TASKS_MOST:
+            work.close()
+            connection.close("overloaded")
+            return False
+        self._running += 1
+        self._tasks.create_task(self._guard(connection, work))
+        return True
+
+    async def _guard(self, connection: Connection, work: Coroutine[Any, Any, None]) -> None:
+        """One socket's trouble is that socket's alone."""
+        try:
+            await work
+        except Unavailable:
+            connection.close("unavailable")
+        except Exception:
+            _log.exception("a socket's task failed")
+            connection.close("internal")
+        finally:
+            self._running -= 1
+
+    # ---- sockets
+
+    def admits(self, address: str) -> bool:
+        """Count a new socket of this address; False if it may not have another."""
+        return not self._draining and self.registry.arrive(address, self.config.address_sockets)
+
+    def connected(self, connection: Connection) -> None:
+        """The upgrade is done; hello must follow."""
+        self._all.add(connection)
+        self.sockets += 1
+        self.wheel.add(connection, self.wheel.tick + HELLO_WITHIN_S + 1)
+
+    def disconnected(self, connection: Connection) -> None:
+        """The socket is gone."""
+        self._all.discard(connection)
+        self.sockets -= 1
+        self.registry.leave(connection.address)
+        self.registry.remove(connection)
+        if self._draining and not self._all:
+            self._empty.set()
+
+    def closed(self, name: str | None) -> None:
+        """This side closed a socket."""
+        self.on_close(name)
+
+    def hello(self, connection: Connection, said: Hello) -> None:
+        """Authenticate at once, then look up the mailbox in a task."""
+        try:
+            identity = self.verify(said.token)
+        except RequestRefused:
+            connection.close("unauthorized")
+            return
+        if identity.device != said.device:
+            connection.close("unauthorized")
+            return
+        connection.account, connection.device = identity.account, identity.device
+        connection.expires_ms = identity.expires_ms
+        self._spawn(connection, self._welcome(connection, said))
+
+    async def _welcome(self, connection: Connection, said: Hello) -> None:
+        account = await self._accounts.get(connection.account)
+        if account is None or not connection.is_at(State.GREETED):
+            connection.close("unauthorized")
+            return
+        if len(self.registry.of_account(connection.account)) >= self.config.account_sockets:
+            connection.close("too_many")
+            return
+        session = self.config.session
+        connection.mailbox = account.mailbox
+        connection.window = Window(said.resume, session.window_frames, session.window_bytes)
+        # Registered first, then read: what is committed from here on is noticed.
+        older = self.registry.add(connection)
+        if older is not None:
+            older.close("replaced")
+        head, cursor = await self.delivery.mailbox(
+            connection.mailbox, connection.account, connection.device
+        )
+        head = max(head, connection.head)
+        went_back = said.resume > head
+        if went_back and not self._proves(connection, said):
+            connection.close("bad_resume")
+        elif went_back:
+            await self.delivery.raise_epoch(said.proved)
+        if not connection.is_at(State.GREETED):
+            return
+        self._go_live(connection, max(head, connection.head))
+        if went_back:
+            # Rows may have been numbered below its cursor since: it starts from its last ack
+            # that this store knows, and drops what it has.
+            self._resync(connection, cursor.acked)
+        elif cursor.acked < said.resume:
+            self._spawn(connection, self._fold(connection, cursor.acked, said.resume))
+
+    def _go_live(self, connection: Connection, head: int) -> None:
+        """Say welcome, and follow notices at once if there is nothing to catch up with."""
+        connection.head = head
+        connection.session.send(Welcome)
+        proof = self._proof(connection.mailbox, head)
+        now_ms = self._clock.steady_ms()
+        connection.send(Welcome(head, proof, now_ms, self.config.session))
+        connection.window.behind = head > connection.window.pushed
+        self.catch_up_if_behind(connection)
+
+    async def _fold(self, connection: Connection, since: int, until: int) -> None:
+        """Resume is an ack: fold what was committed but acknowledged on no socket."""
+        config = self._delivery_config
+        while since < until:
+            page = await self._timeline.page(
+                connection.mailbox, since, config.page_rows, config.page_bytes
+            )
+            rows = [entry for entry in page if entry.position <= until]
+            gap = rows[0].prev if rows and rows[0].prev > since else 0
+            since = rows[-1].position if rows else until
+            runs = runs_of(_others(rows, connection), connection.account)
+            self.delivery.ack(Committed(connection.account, connection.device, since, runs, gap))
+
+    # ---- the proof of a head: docs/protocol/session.md
+
+    def _proof(self, mailbox: bytes, head: int) -> bytes:
+        digest = hmac.digest(self._head_key, mailbox + head.to_bytes(8, "big"), hashlib.sha256)
+        return digest[:16]
+
+    def _proves(self, connection: Connection, said: Hello) -> bool:
+        """Whether this server once told the device a head at or above its cursor."""
+        proof = self._proof(connection.mailbox, said.proved)
+        return said.resume <= said.proved and hmac.compare_digest(proof, said.proof)
+
+    def pong(self, connection: Connection) -> Pong:
+        """The head as known here, with its proof."""
+        return Pong(connection.head, self._proof(connection.mailbox, connection.head))
+
+    # ---- pushing
+
+    def _notices(self, notices: Notices) -> None:
+        """One group commit's news."""
+        registry = self.registry
+        for entry in notices.entries:
+            for connection in registry.of_mailbox(entry.mailbox):
+                connection.notice(entry)
+        for told in notices.delivered:
+            for connection in registry.of_account(told.to):
+                if connection.is_at(State.LIVE, State.DRAINING):
+                    connection.send(Status(told.conversation, told.account, list(told.intervals)))
+        self.outbound.flush()
+
+    def catch_up_if_behind(self, connection: Connection) -> None:
+        """Start reading pages for a socket that is behind, has room, and is not at it already."""
+        if not connection.is_at(State.LIVE, State.DRAINING):
+            return
+        window = connection.window
+        if connection.catching_up or connection.choked or not (window.behind and window.has_room()):
+            return
+        connection.catching_up = self._spawn(connection, self._catch_up(connection))
+
+    async def _catch_up(self, connection: Connection) -> None:
+        """Read and push pages until the socket follows notices again or its window is full."""
+        window = connection.window
+        try:
+            while window.behind and window.has_room() and not connection.choked:
+                window.noticed = False
+                page = await self._page(connection)
+                if connection.is_at(State.CLOSED):
+                    return
+                pushed_all = await self._push_page(connection, page)
+                if pushed_all and not page and not window.noticed:
+                    window.behind = False
+        finally:
+            connection.catching_up = False
+
+    async def _page(self, connection: Connection) -> Sequence[Entry]:
+        config = self._delivery_config
+        return await self._timeline.page(
+            connection.mailbox, connection.window.pushed, config.page_rows, config.page_bytes
+        )
+
+    async def _push_page(self, connection: Connection, page: Sequence[Entry]) -> bool:
+        """Push rows by the push rule while there is room; False if some are left."""
+        window = connection.window
+        if page and page[0].prev > window.pushed:
+            page = await self._page(connection)
+            if page and page[0].prev > window.pushed:
+                self._resync(connection, page[0].prev)
+        for entry in page:
+            if entry.position <= window.pushed:
+                continue
+            if entry.prev > window.pushed or not window.has_room() or connection.choked:
+                return False
+            connection.push(entry)
+        return True
+
+    def _resync(self, connection: Connection, start: int) -> None:
+        """The client goes on from `start`: rows before it have expired, or the store went back."""
+        expired = start > connection.window.pushed
+        connection.window.jump(start)
+        connection.window.behind = True
+        connection.send(Resync(start))
+        if expired:
+            self.delivery.ack(Committed(connection.account, connection.device, start, {}, start))
+        self.catch_up_if_behind(connection)
+
+    def status(self, connection: Connection, conversations: list[bytes]) -> None:
+        """Answer `status?`."""
+        self._spawn(connection, self._status(connection, conversations))
+
+    async def _status(self, connection: Connection, conversations: list[bytes]) -> None:
+        for conversation in conversations:
+            for told in await self.delivery.delivered(conversation, connection.account):
+                if connection.is_at(State.CLOSED):
+                    return
+                connection.send(Status(conversation, told.account, list(told.intervals)))
+
+    # ---- time and limits
+
+    def look(self, connection: Connection, tick: int) -> int | None:
+        """The wheel's look at a socket: close it if it is over, else when to look again."""
+        state = connection.session.state
+        config = self.config
+        if state is State.CLOSED:
+            return None
+        if state in (State.NEW, State.GREETED):
+            if tick - connection.joined_tick > HELLO_WITHIN_S:
+                connection.close("no_hello" if state is State.NEW else "unavailable")
+                return None
+            return tick + 1
+        if tick - connection.seen_tick > config.session.offline_after_s:
+            connection.close("silent")
+            return None
+        if self._clock.steady_ms() > connection.expires_ms + TOKEN_GRACE_S * 1000:
+            connection.close("token_expired")
+            return None
+        window = connection.window
+        if window.is_clear():
+            connection.progress_tick = tick
+        elif tick - connection.progress_tick > config.slow_after_s and (
+            window.behind or connection.choked
+        ):
+            connection.close("slow")
+            return None
+        self.catch_up_if_behind(connection)
+        if tick - connection.joined_tick >= config.reread_s:
+            connection.joined_tick = tick
+            self._spawn(connection, self._reread(connection))
+        return tick + 5 + self._rng.randrange(10)
+
+    async def _reread(self, connection: Connection) -> None:
+        """A notice may have been lost: compare with the store."""
+        head, _ = await self.delivery.mailbox(
+            connection.mailbox, connection.account, connection.device
+        )
+        if connection.is_at(State.CLOSED):
+            return
+        connection.head = max(head, connection.head)
+        if head > connection.window.pushed and not connection.window.behind:
+            connection.window.behind = True
+            self.catch_up_if_behind(connection)
+
+    def refill(self, connection: Connection) -> int:
+        """Tokens a socket has earned since its bucket was last filled."""
+        rate = self.config.frames
+        ticks = self.wheel.tick - connection.tokens_tick
+        connection.tokens_tick = self.wheel.tick
+        return min(rate.burst, int(ticks / rate.every_s)) if ticks > 0 else 0
+
+    def check_choked(self, connection: Connection) -> None:
+        """A socket that takes nothing while much is sent to it is closed."""
+        if connection.unsent() > CHOKED_MOST * self.config.session.window_bytes:
+            connection.close("slow")
+
+    def revoke(self, account: bytes, device: int) -> None:
+        """The device was logged out or revoked: its socket ends now."""
+        connection = self.registry.of_device(account, device)
+        if connection is not None:
+            connection.close("revoked")
+
+
+def _others(rows: list[Entry], connection: Connection) -> list[tuple[int, Accepted, bool]]:
+    """Rows that are not the device's own, as the window would have kept them."""
+    others = []
+    for entry in rows:
+        frame = view(entry, connection.account, connection.device)
+        if type(frame) is not Own:
+            others.append((entry.position, entry.accepted, type(frame) is Row))
+    return others
