@@ -1,0 +1,118 @@
+"""The connection: keeps a dialogue with the server going, and says when not to try again.
+
+What follows a close is the table in `linnet.wire.errors`; waits grow and are spread by chance, so
+that a server which comes back is not met by everyone at once.
+"""
+
+from typing import Final
+
+from linnet.client.dialogue import Dialogue, Drained, GapSeen, Parts, Silent
+from linnet.client.errors import (
+    LinkClosed,
+    LoggedOut,
+    Offline,
+    Refused,
+    StoreUnavailable,
+)
+from linnet.client.events import Connection as Shown
+from linnet.client.events import ConnectionState
+from linnet.wire.errors import CLOSES, Reconnect, RemoteError, reconnect_after
+
+NOW_BASE_S: Final = 0.25
+LATER_BASE_S: Final = 2.0
+LONGEST_WAIT_S: Final = 60.0
+STEADY_AFTER_S: Final = 30.0
+"""A link that lived so long was a success: waits begin small again."""
+
+
+def wait_s(after: Reconnect, failures: int, chance: float) -> float:
+    """Seconds to wait before the next try. `failures` in a row, this one included; `chance` in
+    [0, 1). Up to twice as long each time, a minute at most."""
+    base = LATER_BASE_S if after is Reconnect.LATER else NOW_BASE_S
+    return chance * min(LONGEST_WAIT_S, base * 2.0 ** min(failures - 1, 16))
+
+
+class Connection:
+    """Connects, and connects again."""
+
+    def __init__(self, parts: Parts, url: str) -> None:
+        self._parts = parts
+        self._url = url
+        self._failures = 0
+        self._token = ""
+        self._token_refused = False
+
+    async def run(self) -> None:
+        """Stay connected. Returns only when connecting again is no use; the reason is told."""
+        world = self._parts.world
+        while True:
+            started_s = world.monotonic_s()
+            self._show(Shown.CONNECTING)
+            after, reason, wait = await self._one_link()
+            if after is Reconnect.NEVER:
+                self._show(Shown.STOPPED, reason)
+                return
+            if world.monotonic_s() - started_s >= STEADY_AFTER_S:
+                self._failures = 0
+            self._failures += 1
+            self._show(Shown.WAITING, reason)
+            chance = world.random()
+            await world.sleep(
+                wait_s(after, self._failures, chance) if wait is None else chance * wait
+            )
+
+    async def _one_link(self) -> tuple[Reconnect, str, float | None]:
+        """Open a link and live on it: what to do afterwards, why, and an upper bound to the wait
+        where the server named one."""
+        try:
+            await self._dialogue()
+        except LinkClosed as closed:
+            return self._after_close(closed.code), _name(closed.code), None
+        except RemoteError as error:
+            return Reconnect.LATER, error.close.name, None
+        except Drained as drained:
+            self._failures = 0
+            return Reconnect.NOW, "draining", float(drained.within_s)
+        except GapSeen:
+            return Reconnect.NOW, "gap", None
+        except Silent:
+            return Reconnect.NOW, "silent", None
+        except LoggedOut:
+            return Reconnect.NEVER, "logged_out", None
+        except Refused as refusal:
+            return Reconnect.LATER, refusal.code, refusal.retry_after_s
+        except (Offline, StoreUnavailable) as error:
+            return Reconnect.LATER, type(error).__name__.lower(), None
+        raise AssertionError("a dialogue ends by raising")
+
+    async def _dialogue(self) -> None:
+        parts = self._parts
+        if self._token_refused:
+            self._token = await parts.tokens.renew(self._token)
+        else:
+            self._token = await parts.tokens.access()
+        link = await parts.world.dial(self._url)
+        try:
+            await Dialogue(parts, link).run(self._token, self._live)
+        finally:
+            link.close()
+
+    def _live(self) -> None:
+        self._token_refused = False
+        self._show(Shown.ONLINE)
+
+    def _after_close(self, code: int) -> Reconnect:
+        after = reconnect_after(code)
+        if after is not Reconnect.TOKEN:
+            return after
+        # A fresh token that is refused as well is the server's trouble: give it time.
+        after = Reconnect.LATER if self._token_refused else Reconnect.NOW
+        self._token_refused = True
+        return after
+
+    def _show(self, state: Shown, reason: str = "") -> None:
+        self._parts.events.tell(ConnectionState(state, reason))
+
+
+def _name(code: int) -> str:
+    return next((close.name for close in CLOSES.values() if close.code == code), f"closed_{code}")

@@ -1,0 +1,234 @@
+"""A dialogue: one link from `hello` to its end.
+
+Receives in batches (one transaction each), acknowledges after the commit, answers nothing itself
+but pings, renews its token before it expires, and lets the sender offer what is in the outbox.
+When to connect again is `linnet.client.connection`'s.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import apsw
+
+from linnet.client import facts, history, inbox
+from linnet.client.directory import Directory
+from linnet.client.environment import Environment, Link
+from linnet.client.errors import LinkClosed, Offline, Refused
+from linnet.client.events import Events, NotSent, Sent
+from linnet.client.facts import Clock, Cursor, Identity, Proof
+from linnet.client.failures import first_cause
+from linnet.client.inbox import Effects, Inbox
+from linnet.client.sender import Sender
+from linnet.client.store import Store
+from linnet.client.tokens import Tokens
+from linnet.wire.codec import CODECS, MSGPACK, Unknown
+from linnet.wire.frames import (
+    Ack,
+    ClientFrame,
+    Drain,
+    Error,
+    Hello,
+    Ping,
+    Pong,
+    Renew,
+    ServerFrame,
+    StatusQuery,
+    Welcome,
+)
+from linnet.wire.limits import STATUS_CONVERSATIONS, WELCOME_WITHIN_S, SessionLimits
+from linnet.wire.session import Session, Side
+
+BATCH_FRAMES: Final = 64
+RENEW_AGAIN_S: Final = 10.0
+CLOCK_STEP_MS: Final = 500
+"""A smaller difference to the server's clock is not stored again."""
+STUCK_PONGS: Final = 3
+"""Pongs that name rows which do not come, before the link is opened again."""
+
+
+class GapSeen(Exception):
+    """A row is missing: connect again, with the cursor before it."""
+
+
+class Drained(Exception):
+    """The server is going away within `within_s` seconds."""
+
+    def __init__(self, within_s: int) -> None:
+        super().__init__()
+        self.within_s = within_s
+
+
+class Silent(Exception):
+    """Nothing was heard for too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a dialogue works with; the same for every link of an account."""
+
+    store: Store
+    tokens: Tokens
+    directory: Directory
+    inbox: Inbox
+    sender: Sender
+    events: Events
+    world: Environment
+    upkeep: Callable[[], None]
+    """Called when pre-keys run low or messages are parked."""
+
+
+class Dialogue:
+    """One link. `run` ends by raising: what it raises says why the link is over."""
+
+    def __init__(self, parts: Parts, link: Link) -> None:
+        self._parts = parts
+        self._link = link
+        self._session = Session(Side.CLIENT)
+        self._position = 0
+        self._stuck = 0
+
+    async def run(self, token: str, on_live: Callable[[], None]) -> None:
+        """Say hello with `token` and carry on until the link is over.
+
+        Raises LinkClosed, GapSeen, Drained, Silent, RemoteError, StoreUnavailable or LoggedOut.
+        """
+        limits = await self._greet(token)
+        on_live()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._receive(limits))
+                tasks.create_task(self._heartbeat(limits))
+                tasks.create_task(self._renew())
+                tasks.create_task(self._parts.sender.run(self._link))
+        except BaseExceptionGroup as failures:
+            raise first_cause(failures, _is_broken_link) from None
+
+    # ---- one task each
+
+    async def _receive(self, limits: SessionLimits) -> None:
+        await self._ask_for_ticks()
+        while True:
+            try:
+                async with asyncio.timeout(limits.offline_after_s):
+                    frames = [await self._link.receive()]
+            except TimeoutError:
+                raise Silent from None
+            while len(frames) < BATCH_FRAMES and self._link.waiting():
+                frames.append(await self._link.receive())
+            await self._take(frames)
+
+    async def _heartbeat(self, limits: SessionLimits) -> None:
+        while True:
+            await self._parts.world.sleep(limits.ping_s)
+            self._say(Ping())
+
+    async def _renew(self) -> None:
+        while True:
+            await self._parts.world.sleep(await self._parts.tokens.renewal_due_s())
+            with contextlib.suppress(Offline, Refused):  # the socket outlives its token a while
+                self._say(Renew(await self._parts.tokens.access()))
+            await self._parts.world.sleep(RENEW_AGAIN_S)
+
+    # ---- what they do
+
+    async def _greet(self, token: str) -> SessionLimits:
+        identity, cursor, proof = await self._parts.store.read(_hello_facts)
+        self._position = cursor.position
+        self._say(
+            Hello(
+                token=token,
+                device=identity.device,
+                resume=cursor.position,
+                proof=proof.proof,
+                proved=proof.head,
+            )
+        )
+        try:
+            async with asyncio.timeout(WELCOME_WITHIN_S):
+                welcome = await self._link.receive()
+        except TimeoutError:
+            raise Silent from None
+        self._session.receive(type(welcome))
+        assert isinstance(welcome, Welcome)  # the session table lets nothing else through
+        await self._remember(welcome)
+        return welcome.limits
+
+    async def _remember(self, welcome: Welcome) -> None:
+        offset = welcome.server_time - self._parts.world.now_ms()
+
+        def store(db: apsw.Connection) -> None:
+            known = facts.get_or(db, Clock())
+            if abs(known.offset_ms - offset) > CLOCK_STEP_MS:
+                facts.put(db, Clock(offset_ms=offset))
+            inbox.remember_proof(db, welcome.head, welcome.proof)
+
+        await self._parts.store.write(store)
+
+    async def _ask_for_ticks(self) -> None:
+        conversations = await self._parts.store.read(history.unticked)
+        for start in range(0, len(conversations), STATUS_CONVERSATIONS):
+            self._say(StatusQuery(conversations[start : start + STATUS_CONVERSATIONS]))
+
+    async def _take(self, frames: Sequence[ServerFrame | Unknown]) -> None:
+        for frame in frames:
+            self._session.receive(type(frame))
+        parts = self._parts
+        for sender in await parts.store.read(lambda db: parts.inbox.strangers(db, frames)):
+            await parts.directory.refresh_for_message(sender)
+        now_ms, told = parts.world.now_ms(), parts.events.told
+        unanswered = frozenset(parts.sender.unanswered)
+        effects = await parts.store.write(
+            lambda db: parts.inbox.apply(db, frames, now_ms, unanswered, told),
+            then=lambda effects: carry_out(effects, parts),
+        )
+        if effects.ack is not None:
+            self._position, self._stuck = effects.ack, 0
+            self._say(Ack(effects.ack))
+        for frame in frames:
+            self._react(frame)
+        if effects.gap:
+            raise GapSeen
+
+    def _react(self, frame: ServerFrame | Unknown) -> None:
+        match frame:
+            case Drain(within_s=within_s):
+                raise Drained(within_s)
+            case Pong(head=head):
+                self._stuck = self._stuck + 1 if head > self._position else 0
+                if self._stuck >= STUCK_PONGS:
+                    raise GapSeen
+            case Error(re="message"):
+                self._parts.sender.wake()
+            case _:
+                pass
+
+    def _say(self, frame: ClientFrame) -> None:
+        self._session.send(type(frame))
+        self._link.send(CODECS[MSGPACK].encode(frame))
+
+
+def carry_out(effects: Effects, parts: Parts) -> None:
+    """What the inbox changed is committed: tell the application, the sender, the upkeep."""
+    parts.sender.answered(effects.answered)
+    for event in effects.events:
+        if isinstance(event, Sent | NotSent):
+            parts.sender.settled([event.id])
+        parts.events.tell(event)
+    if effects.arrived:
+        parts.events.messages_arrived()
+    if effects.parked or effects.keys_low:
+        parts.upkeep()
+
+
+def _hello_facts(db: apsw.Connection) -> tuple[Identity, Cursor, Proof]:
+    identity = facts.get(db, Identity)
+    assert identity is not None, "an account that connects is registered"
+    return identity, facts.get_or(db, Cursor()), facts.get_or(db, Proof())
+
+
+def _is_broken_link(failure: BaseException) -> bool:
+    """Every task meets a broken link; it is the cause only if none says more."""
+    return isinstance(failure, LinkClosed)

@@ -1,0 +1,70 @@
+"""What the SDK raises. Few classes, each naming what its caller can do about it.
+
+No text holds plaintext, keys, tokens, phone numbers or addresses. What the server refused keeps
+its code (`linnet.wire.errors`, and docs/protocol/errors.md).
+"""
+
+
+class ClientError(Exception):
+    """Base of everything the SDK raises on purpose."""
+
+
+class AccountInUse(ClientError):
+    """Another process has this account directory open."""
+
+
+class NotRegistered(ClientError):
+    """The directory holds no finished account: call `Client.register`."""
+
+
+class AlreadyRegistered(ClientError):
+    """The directory holds a finished account: call `Client.open`."""
+
+
+class StoreUnavailable(ClientError):
+    """The local store could not write (disk full, I/O error). Nothing of that step is stored."""
+
+
+class Offline(ClientError):
+    """The server cannot be reached, or answers nonsense. Trying again may help."""
+
+
+class Refused(ClientError):
+    """The server refused a request. `code` is its code; `retry_after_s` where it said so."""
+
+    def __init__(self, code: str, text: str, retry_after_s: float | None = None) -> None:
+        super().__init__(f"{code}: {text}")
+        self.code = code
+        self.retry_after_s = retry_after_s
+
+
+class LoggedOut(ClientError):
+    """This device's login is revoked or lost: it must register or be linked again."""
+
+
+class UnknownRecipient(ClientError):
+    """No account has that number, or there is no such account."""
+
+
+class NotTrusted(ClientError):
+    """A device list, bundle or key does not prove whose it is. `reason` names the broken rule."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"not trusted: {reason}")
+        self.reason = reason
+
+
+class TextTooLong(ClientError):
+    """The text is longer than one message may be."""
+
+
+class Closed(ClientError):
+    """The client is closed, or was never entered with `async with`."""
+
+
+class LinkClosed(ClientError):
+    """The socket closed. `code` is its close code, 1006 if it just broke."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"the socket closed with {code}")
+        self.code = code

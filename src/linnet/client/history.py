@@ -1,0 +1,200 @@
+"""History: what was said, as rows of the store, unique by (conversation, sender, id).
+
+A conversation is shown in the order of conv_seq, what has none yet at its end. States only go
+forward, except that `unknown` becomes `sent` when the server's word arrives after all.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import apsw
+import msgspec
+
+from linnet.client.events import Arrived, Damaged, Message, State, Undecryptable
+from linnet.client.sql import every, first
+from linnet.client.watermarks import Interval, covers, union
+from linnet.crypto.bodies import read_text
+from linnet.signing.packing import Value, pack, unpack
+from linnet.wire.ids import AccountId, ConversationId, DeviceId, MessageId
+
+_COLUMNS = (
+    "conversation, sender, device, id, conv_seq, kind, body, state, reason, sent_ms, received_ms"
+)
+
+
+class Row(msgspec.Struct, kw_only=True):
+    """A message to be stored. `body` is nil where it could not be read."""
+
+    conversation: bytes
+    sender: bytes
+    device: int
+    id: bytes
+    conv_seq: int | None
+    kind: str
+    body: Value
+    author_key: bytes | None
+    state: State
+    reason: str = ""
+    arrived: bool
+    sent_ms: int
+    received_ms: int | None
+
+    def __repr__(self) -> str:
+        return f"Row(kind={self.kind!r}, state={self.state!r})"
+
+
+def add(db: apsw.Connection, row: Row) -> bool:
+    """Store a message. False, and nothing changes, if it is there already."""
+    db.execute(
+        "INSERT INTO messages (conversation, sender, device, id, conv_seq, kind, body, author_key,"
+        " state, reason, arrived, sent_ms, received_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (
+            row.conversation,
+            row.sender,
+            row.device,
+            row.id,
+            row.conv_seq,
+            row.kind,
+            pack(row.body),
+            row.author_key,
+            row.state.value,
+            row.reason,
+            int(row.arrived),
+            row.sent_ms,
+            row.received_ms,
+        ),
+    )
+    return bool(db.changes())
+
+
+def holds(db: apsw.Connection, conversation: bytes, sender: bytes, id: bytes) -> bool:
+    """Whether this message is stored."""
+    found = first(
+        db,
+        "SELECT 1 FROM messages WHERE conversation = ? AND sender = ? AND id = ?",
+        (conversation, sender, id),
+    )
+    return found is not None
+
+
+def arrived_after(db: apsw.Connection, seq: int, limit: int = 64) -> list[tuple[int, Arrived]]:
+    """Messages that arrived here after row number `seq`, with their row numbers."""
+    rows = every(
+        db,
+        f"SELECT seq, {_COLUMNS} FROM messages WHERE arrived = 1 AND seq > ? ORDER BY seq LIMIT ?",
+        (seq, limit),
+    )
+    return [(row[0], _shown(row[1:])) for row in rows]
+
+
+def page(db: apsw.Connection, conversation: bytes, before: int | None, limit: int) -> list[Arrived]:
+    """The last `limit` messages of a conversation, below conv_seq `before` if given, in order."""
+    rows = every(
+        db,
+        f"SELECT {_COLUMNS} FROM messages WHERE conversation = ? AND (? IS NULL OR conv_seq < ?)"
+        " ORDER BY conv_seq IS NULL DESC, conv_seq DESC, seq DESC LIMIT ?",
+        (conversation, before, before, limit),
+    )
+    return [_shown(row) for row in reversed(rows)]
+
+
+def state(db: apsw.Connection, account: bytes, id: bytes) -> State | None:
+    """How far a message sent by this account has come; None if there is no such message."""
+    row = first(db, "SELECT state FROM messages WHERE id = ? AND sender = ?", (id, account))
+    return None if row is None else State(row[0])
+
+
+def mark_sent(
+    db: apsw.Connection, account: bytes, id: bytes, conv_seq: int, server_ms: int
+) -> None:
+    """The server accepted a message of ours."""
+    db.execute(
+        "UPDATE messages SET state = 'sent', reason = '', conv_seq = ?, received_ms = ?"
+        " WHERE id = ? AND sender = ?",
+        (conv_seq, server_ms, id, account),
+    )
+
+
+def mark_not_sent(db: apsw.Connection, account: bytes, id: bytes, to: State, reason: str) -> None:
+    """A message of ours will not be sent, or nobody can tell."""
+    db.execute(
+        "UPDATE messages SET state = ?, reason = ? WHERE id = ? AND sender = ?",
+        (to.value, reason, id, account),
+    )
+
+
+def unite_mark(
+    db: apsw.Connection, conversation: bytes, account: bytes, reported: list[Interval]
+) -> None:
+    """Keep what a member reports to have, for good."""
+    known = mark(db, conversation, account)
+    united = union(known, reported)
+    if united != known:
+        db.execute(
+            "INSERT OR REPLACE INTO marks VALUES (?, ?, ?)",
+            (conversation, account, msgspec.msgpack.encode(united)),
+        )
+
+
+def mark(db: apsw.Connection, conversation: bytes, account: bytes) -> tuple[Interval, ...]:
+    """What a member is known to have of a conversation."""
+    row = first(
+        db,
+        "SELECT intervals FROM marks WHERE conversation = ? AND account = ?",
+        (conversation, account),
+    )
+    return () if row is None else msgspec.msgpack.decode(row[0], type=tuple[Interval, ...])
+
+
+def tick(db: apsw.Connection, me: bytes, peer: bytes, conversation: bytes) -> list[MessageId]:
+    """Turn `sent` into `delivered` where `peer` has the message; those that turned."""
+    known = mark(db, conversation, peer)
+    if not known:
+        return []
+    rows = every(
+        db,
+        "SELECT id, conv_seq FROM messages"
+        " WHERE conversation = ? AND state = 'sent' AND sender = ? AND conv_seq <= ?",
+        (conversation, me, known[-1][1]),
+    )
+    ticked = [MessageId(id) for id, conv_seq in rows if covers(known, conv_seq)]
+    db.executemany(
+        "UPDATE messages SET state = 'delivered' WHERE id = ? AND sender = ?",
+        [(id, me) for id in ticked],
+    )
+    return ticked
+
+
+def unticked(db: apsw.Connection) -> list[bytes]:
+    """Conversations with messages that are sent and not known to be delivered."""
+    rows = every(db, "SELECT DISTINCT conversation FROM messages WHERE state = 'sent'")
+    return [row[0] for row in rows]
+
+
+def _shown(row: tuple[Any, ...]) -> Arrived:
+    conversation, sender, device, id, conv_seq, kind, packed, name, reason, sent_ms, at_ms = row
+    where = State(name)
+    base = {
+        "conversation": ConversationId(conversation),
+        "sender": AccountId(sender),
+        "device": DeviceId(device),
+        "id": MessageId(id),
+        "conv_seq": conv_seq,
+        "sent_at": _time(sent_ms),
+        "received_at": None if at_ms is None else _time(at_ms),
+        "state": where,
+        "reason": reason,
+    }
+    if where is State.UNDECRYPTABLE:
+        return Undecryptable(**base)
+    if where is State.DAMAGED:
+        return Damaged(**base)
+    body = unpack(packed)
+    text = read_text(body) if kind == "text" else None
+    return Message(**base, kind=kind, text=text)
+
+
+def _time(ms: int) -> datetime:
+    """As UTC; a time that no calendar has, as the last one that it has."""
+    return datetime.fromtimestamp(min(ms, 253_402_300_799_000) / 1000, UTC)

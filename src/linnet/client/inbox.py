@@ -1,0 +1,222 @@
+"""The inbox: what a batch of frames changes, all of it in one transaction.
+
+Rows move the cursor with what they bring; nothing is acknowledged that is not committed, and
+nothing beyond a gap. Everything else the server says about messages (`sent`, `rejected`, `status`,
+`resync`) is applied here too, so that one transaction has one author.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import apsw
+
+from linnet.client import cursor, facts, history, keys, lists, outbox, parking
+from linnet.client.cursor import Step
+from linnet.client.events import Delivered, Event, State
+from linnet.client.facts import Cursor, Proof, Told
+from linnet.client.opening import Filed, Opener, placeholder
+from linnet.client.outbox import Verdict, verdict
+from linnet.crypto.messages import PREKEY
+from linnet.wire.codec import Unknown
+from linnet.wire.frames import (
+    Deliver,
+    Own,
+    Pong,
+    Rejected,
+    Resync,
+    Row,
+    RowFrame,
+    Sent,
+    ServerFrame,
+    Status,
+)
+from linnet.wire.ids import AccountId, ConversationId, direct_conversation
+
+RATE_LIMITED_HOLD_MS: Final = 5_000
+RESEALS_AT_ONCE: Final = 3
+"""Tries of one message before a further `devices_changed` makes it wait."""
+
+
+@dataclass(slots=True)
+class Effects:
+    """What is to be done once the transaction is committed."""
+
+    events: list[Event] = field(default_factory=list)
+    arrived: bool = False
+    ack: int | None = None
+    gap: bool = False
+    answered: list[bytes] = field(default_factory=list)
+    parked: bool = False
+    keys_low: bool = False
+
+
+class Inbox:
+    """Applies frames with this device's sessions."""
+
+    def __init__(self, opener: Opener) -> None:
+        self._opener = opener
+        self._me = AccountId(opener.sessions.me.account)
+
+    def strangers(
+        self, db: apsw.Connection, frames: Sequence[ServerFrame | Unknown]
+    ) -> list[bytes]:
+        """Senders whose device lists are worth fetching before `apply`."""
+        found = {
+            frame.sender: None
+            for frame in frames
+            if isinstance(frame, Deliver) and self._opener.stranger(db, frame)
+        }
+        return list(found)
+
+    def apply(
+        self,
+        db: apsw.Connection,
+        frames: Sequence[ServerFrame | Unknown],
+        now_ms: int,
+        unanswered: Collection[bytes] = (),
+        told: int = 0,
+    ) -> Effects:
+        """Apply frames in order. `unanswered`: messages with a try that may have arrived unseen;
+        `told`: what the application has read, remembered on the way."""
+        effects = Effects()
+        before = position = facts.get_or(db, Cursor()).position
+        for frame in frames:
+            match frame:
+                case Deliver() | Row() | Own():
+                    position = self._row(db, frame, position, now_ms, effects)
+                case Sent():
+                    position = self._sent(db, frame, position, now_ms, effects)
+                case Rejected():
+                    self._rejected(db, frame, now_ms, frame.id in unanswered, effects)
+                case Status():
+                    self._status(db, frame, effects)
+                case Resync():
+                    position = cursor.resynced(position, frame.start)
+                case Pong():
+                    remember_proof(db, frame.head, frame.proof)
+                case _:
+                    pass  # not about messages, or from a newer server
+        if position != before:
+            facts.put(db, Cursor(position=position))
+            effects.ack = position
+        if told > facts.get_or(db, Told()).seq:
+            facts.put(db, Told(seq=told))
+        return effects
+
+    def unpark(self, db: apsw.Connection, sender: bytes, now_ms: int) -> Effects:
+        """Try again what is parked of a sender; what waited too long gets a placeholder."""
+        effects = Effects()
+        for frame, parked_ms in parking.take(db, sender):
+            filed = self._file(db, frame, now_ms, effects)
+            if filed is not Filed.PARKED:
+                continue
+            if now_ms - parked_ms > parking.PARK_MS:
+                parking.remove(db, frame)
+                effects.arrived |= placeholder(db, frame) is Filed.SHOWN
+            else:
+                parking.keep_time(db, frame, parked_ms)
+        return effects
+
+    def _row(
+        self, db: apsw.Connection, frame: RowFrame, position: int, now_ms: int, effects: Effects
+    ) -> int:
+        """Take a row if it is the next one; the cursor after it."""
+        # Once a row is missing, the later ones come again after the reconnect.
+        step = Step.GAP if effects.gap else cursor.step(position, frame.prev, frame.position)
+        if step is Step.GAP:
+            effects.gap = True
+        if step is not Step.TAKE:
+            return position
+        if isinstance(frame, Deliver):
+            self._file(db, frame, now_ms, effects)
+        elif isinstance(frame, Own):
+            self._settle(db, frame, now_ms, effects)
+        return frame.position
+
+    def _sent(
+        self, db: apsw.Connection, frame: Sent, position: int, now_ms: int, effects: Effects
+    ) -> int:
+        self._settle(db, frame, now_ms, effects)
+        if not frame.position:
+            return position
+        row = Row(frame.position, frame.prev, b"", frame.conv_seq)
+        return self._row(db, row, position, now_ms, effects)
+
+    def _settle(
+        self, db: apsw.Connection, frame: Sent | Own, now_ms: int, effects: Effects
+    ) -> None:
+        settled = outbox.settle(
+            db,
+            self._me,
+            frame.id,
+            frame.conv_seq,
+            frame.server_timestamp,
+            frame.commitment,
+            now_ms,
+        )
+        effects.events += settled
+        effects.answered.append(frame.id)
+        for event in settled:
+            # The recipient's report may have come before the server's own.
+            peer = outbox.accepted_peer(db, frame.id)
+            if peer is not None:
+                self._tick(db, event.conversation, peer, effects)  # type: ignore[union-attr]
+
+    def _file(self, db: apsw.Connection, frame: Deliver, now_ms: int, effects: Effects) -> Filed:
+        if frame.sets is not None:
+            lists.doubt(db, frame.sender, set=frame.sets[1])
+        filed = self._opener.file(db, frame, now_ms)
+        effects.arrived |= filed is Filed.SHOWN
+        effects.parked |= filed is Filed.PARKED
+        effects.keys_low |= frame.kind == PREKEY and keys.running_low(db)
+        return filed
+
+    def _rejected(
+        self,
+        db: apsw.Connection,
+        frame: Rejected,
+        now_ms: int,
+        unanswered: bool,
+        effects: Effects,
+    ) -> None:
+        effects.answered.append(frame.id)
+        match verdict(frame.code, frame.retryable, unanswered):
+            case Verdict.SEAL_AGAIN:
+                self._reseal(db, frame, now_ms)
+            case Verdict.AGAIN:
+                limited = frame.code == "rate_limited"
+                outbox.hold(db, frame.id, now_ms, RATE_LIMITED_HOLD_MS if limited else 0)
+            case Verdict.UNKNOWN:
+                effects.events += outbox.give_up(db, self._me, frame.id, State.UNKNOWN, frame.code)
+            case Verdict.FAILED:
+                effects.events += outbox.give_up(db, self._me, frame.id, State.FAILED, frame.code)
+
+    def _reseal(self, db: apsw.Connection, frame: Rejected, now_ms: int) -> None:
+        peer = outbox.peer(db, frame.id)
+        if peer is None:
+            return
+        if frame.sets is not None:
+            lists.doubt(db, peer, set=frame.sets[0])
+            lists.doubt(db, self._me, set=frame.sets[1])
+        if outbox.seal_again(db, frame.id) > RESEALS_AT_ONCE:
+            outbox.hold(db, frame.id, now_ms)
+
+    def _status(self, db: apsw.Connection, frame: Status, effects: Effects) -> None:
+        history.unite_mark(db, frame.conversation, frame.account, frame.delivered)
+        # That one's own other devices have it ticks nothing, except in notes to self.
+        notes = direct_conversation(self._me, self._me)
+        if frame.account != self._me or frame.conversation == notes:
+            self._tick(db, frame.conversation, frame.account, effects)
+
+    def _tick(
+        self, db: apsw.Connection, conversation: bytes, peer: bytes, effects: Effects
+    ) -> None:
+        for id in history.tick(db, self._me, peer, conversation):
+            effects.events.append(Delivered(ConversationId(conversation), id))
+
+
+def remember_proof(db: apsw.Connection, head: int, proof: bytes) -> None:
+    """Keep the server's proof of the highest head it told."""
+    if proof and head > facts.get_or(db, Proof()).head:
+        facts.put(db, Proof(head=head, proof=proof))

@@ -1,0 +1,184 @@
+"""Device lists as this device holds them: pinned on first use, checked, refetched when needed.
+
+Here is what is kept and what is asked for. The rules of a list are `linnet.signing.device_list`;
+where a list comes from (server, or attached to a message) makes no difference to what it must
+prove. Lists under a new account key are set aside until somebody accepts them.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+import apsw
+
+from linnet.client.errors import NotTrusted
+from linnet.client.sql import first
+from linnet.crypto.content import Ref
+from linnet.signing.device_list import (
+    CLOCK_SLACK_S,
+    DeviceList,
+    ListedDevice,
+    check_list,
+    decode_list,
+)
+from linnet.signing.errors import ListReason, ListRejected
+from linnet.signing.objects import SignedObject
+
+REFETCH_AFTER_MS: Final = 21 * 86_400_000
+"""A held list that was not confirmed for so long is fetched before it is used."""
+REFETCH_EXPIRED_MS: Final = 3_600_000
+"""An expired list is asked for again this often."""
+
+
+class Adopted(Enum):
+    """What became of an offered list."""
+
+    NEW = "held from now on"
+    KNOWN = "the same or an older one is held"
+    CHANGED_KEY = "set aside: it is under another account key"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The list in force for an account, under its pinned key."""
+
+    obj: SignedObject
+    list: DeviceList
+    fetched_ms: int
+    wanted_set: int
+    wanted_version: int
+    key_changed: bool
+
+    @property
+    def ref(self) -> Ref:
+        """What content quotes: (version, hash)."""
+        return self.list.version, self.obj.hash
+
+    def expired(self, now_ms: int) -> bool:
+        """Whether only the primary may still be written to."""
+        return now_ms // 1000 > self.list.expires + CLOCK_SLACK_S
+
+    def stale(self, now_ms: int) -> bool:
+        """Whether it must be fetched again before it is used."""
+        patience_ms = REFETCH_EXPIRED_MS if self.expired(now_ms) else REFETCH_AFTER_MS
+        return (
+            self.wanted_set > self.list.set
+            or self.wanted_version > self.list.version
+            or now_ms - self.fetched_ms > patience_ms
+        )
+
+    def recipients(self, now_ms: int) -> tuple[ListedDevice, ...]:
+        """The devices a message goes to: all, or the primary alone once the list has expired."""
+        if not self.expired(now_ms):
+            return self.list.devices
+        return tuple(device for device in self.list.devices if device.id == self.list.primary)
+
+
+def held(db: apsw.Connection, account: bytes) -> Held | None:
+    """The list in force, or None for an account never met."""
+    row = first(
+        db,
+        "SELECT body, sig, fetched_ms, wanted_set, wanted_version, changed_body IS NOT NULL"
+        " FROM lists WHERE account = ?",
+        (account,),
+    )
+    if row is None:
+        return None
+    body, sig, fetched_ms, wanted_set, wanted_version, changed = row
+    obj = SignedObject(body, sig)
+    return Held(obj, decode_list(body), fetched_ms, wanted_set, wanted_version, bool(changed))
+
+
+def adopt(
+    db: apsw.Connection, account: bytes, obj: SignedObject, now_ms: int, *, fetched: bool = True
+) -> Adopted:
+    """Take an offered list if it proves itself; the first one pins the account key.
+
+    `fetched`: it came from the server, which ends every doubt about a newer one.
+    Raises NotTrusted with the broken rule.
+    """
+    before = held(db, account)
+    try:
+        listed = _check(obj, account, before, now_ms)
+    except ListRejected as refusal:
+        if before is not None and refusal.reason is ListReason.ACCOUNT_KEY:
+            return _set_aside(db, account, obj, now_ms)
+        if refusal.reason is ListReason.ROLLBACK and not fetched:
+            return Adopted.KNOWN
+        raise NotTrusted(refusal.reason.value) from None
+    if before is not None and before.list.version == listed.version:
+        if fetched:
+            _confirm(db, account, listed, now_ms)
+        return Adopted.KNOWN
+    _hold(db, account, obj, listed, now_ms, before)
+    return Adopted.NEW
+
+
+def doubt(db: apsw.Connection, account: bytes, *, set: int = 0, version: int = 0) -> None:
+    """Somebody claims a newer list: fetch it before the held one is used again."""
+    db.execute(
+        "UPDATE lists SET wanted_set = max(wanted_set, ?), wanted_version = max(wanted_version, ?)"
+        " WHERE account = ?",
+        (set, version, account),
+    )
+
+
+def accept_changed(db: apsw.Connection, account: bytes, now_ms: int) -> bool:
+    """Pin the account key that was set aside. False if there is none."""
+    row = first(db, "SELECT changed_body, changed_sig FROM lists WHERE account = ?", (account,))
+    if row is None or row[0] is None:
+        return False
+    obj = SignedObject(*row)
+    _hold(db, account, obj, decode_list(obj.body), now_ms, None)
+    return True
+
+
+def _check(obj: SignedObject, account: bytes, before: Held | None, now_ms: int) -> DeviceList:
+    """As `check_list`, but an expired list is still a list: it narrows, see `recipients`."""
+    key = before.list.key if before else None
+    old = before.obj if before else None
+    try:
+        return check_list(obj, account=account, account_key=key, now_s=now_ms // 1000, held=old)
+    except ListRejected as refusal:
+        if refusal.reason is not ListReason.EXPIRED:
+            raise
+    expires = decode_list(obj.body).expires
+    return check_list(obj, account=account, account_key=key, now_s=expires, held=old)
+
+
+def _set_aside(db: apsw.Connection, account: bytes, obj: SignedObject, now_ms: int) -> Adopted:
+    try:
+        _check(obj, account, None, now_ms)
+    except ListRejected as refusal:
+        raise NotTrusted(refusal.reason.value) from None
+    db.execute(
+        "UPDATE lists SET changed_body = ?, changed_sig = ? WHERE account = ?",
+        (obj.body, obj.sig, account),
+    )
+    return Adopted.CHANGED_KEY
+
+
+def _hold(
+    db: apsw.Connection,
+    account: bytes,
+    obj: SignedObject,
+    listed: DeviceList,
+    now_ms: int,
+    before: Held | None,
+) -> None:
+    wanted = (before.wanted_set, before.wanted_version) if before else (0, 0)
+    db.execute(
+        "INSERT OR REPLACE INTO lists"
+        " (account, account_key, body, sig, fetched_ms, wanted_set, wanted_version)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (account, listed.key, obj.body, obj.sig, now_ms, *wanted),
+    )
+
+
+def _confirm(db: apsw.Connection, account: bytes, listed: DeviceList, now_ms: int) -> None:
+    """The server has nothing newer: claims that it cannot prove are no longer waited for."""
+    db.execute(
+        "UPDATE lists SET fetched_ms = ?, wanted_set = min(wanted_set, ?),"
+        " wanted_version = min(wanted_version, ?) WHERE account = ?",
+        (now_ms, listed.set, listed.version, account),
+    )

@@ -1,0 +1,251 @@
+"""The outbox: what was asked to be sent and has no answer yet, with every try that was made.
+
+A message is durable once it is here. Its frame is stored before it leaves, a plain retry sends the
+same bytes, and a message that has to be encrypted again keeps its id, its counter and all its
+tries until the server says which one it accepted. docs/protocol/client.md has the life cycle.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from hmac import compare_digest
+from typing import Any, Final
+
+import apsw
+import msgspec
+
+from linnet.client import history
+from linnet.client.events import Event, NotSent, Sent, State
+from linnet.client.sql import every, first, number
+from linnet.signing.packing import Value, pack, unpack
+from linnet.wire.ids import ConversationId, MessageId
+
+KEEP_ACCEPTED_MS: Final = 35 * 86_400_000
+FIRST_HOLD_MS: Final = 1_000
+LONGEST_HOLD_MS: Final = 60_000
+
+
+class Item(msgspec.Struct, kw_only=True):
+    """A message without an answer. `frame` is its current try, encoded; None before the first."""
+
+    id: bytes
+    conversation: bytes
+    peer: bytes
+    counter: int
+    kind: str
+    body: Value
+    sent_ms: int
+    tries: int = 0
+    hold_until_ms: int = 0
+    frame: bytes | None = None
+
+    def __repr__(self) -> str:
+        return f"Item(kind={self.kind!r}, tries={self.tries})"
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One encryption of a message: what it commits to, for whom, and the frame that carries it."""
+
+    commitment: bytes
+    z: bytes
+    addressees: tuple[tuple[bytes, int, bytes], ...]
+    own_version: int
+    frame: bytes
+
+
+class Verdict(Enum):
+    """What a refusal means for a message."""
+
+    SEAL_AGAIN = "encrypt for the new device sets, same id"
+    AGAIN = "the same bytes, later"
+    UNKNOWN = "an unanswered try may have been accepted; nobody can tell any more"
+    FAILED = "it will never be sent"
+
+
+def verdict(code: str, retryable: bool, unanswered: bool) -> Verdict:
+    """Judge `rejected {code}`. `unanswered`: a try went out that nobody answered."""
+    if code in ("devices_changed", "group_changed"):
+        return Verdict.SEAL_AGAIN
+    if retryable:
+        return Verdict.AGAIN
+    return Verdict.UNKNOWN if code == "id_time" and unanswered else Verdict.FAILED
+
+
+def enqueue(db: apsw.Connection, item: Item, me: bytes, device: int, author_key: bytes) -> None:
+    """Store a message that is to be sent, give it its counter, and show it in its conversation."""
+    db.execute(
+        "INSERT INTO counters (conversation, last) VALUES (?, 1)"
+        " ON CONFLICT (conversation) DO UPDATE SET last = last + 1",
+        (item.conversation,),
+    )
+    item.counter = number(
+        db, "SELECT last FROM counters WHERE conversation = ?", (item.conversation,)
+    )
+    db.execute(
+        "INSERT INTO outbox (id, conversation, peer, counter, kind, body, sent_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            item.id,
+            item.conversation,
+            item.peer,
+            item.counter,
+            item.kind,
+            pack(item.body),
+            item.sent_ms,
+        ),
+    )
+    row = history.Row(
+        conversation=item.conversation,
+        sender=me,
+        device=device,
+        id=item.id,
+        conv_seq=None,
+        kind=item.kind,
+        body=item.body,
+        author_key=author_key,
+        state=State.SENDING,
+        arrived=False,
+        sent_ms=item.sent_ms,
+        received_ms=None,
+    )
+    history.add(db, row)
+
+
+def waiting(db: apsw.Connection, limit: int = 256) -> list[Item]:
+    """Messages without an answer, oldest first."""
+    rows = every(
+        db,
+        "SELECT o.id, o.conversation, o.peer, o.counter, o.kind, o.body, o.sent_ms, o.tries,"
+        " o.hold_until_ms, t.frame FROM outbox o LEFT JOIN tries t ON t.id = o.id AND t.try = o.try"
+        " ORDER BY o.seq LIMIT ?",
+        (limit,),
+    )
+    return [_item(row) for row in rows]
+
+
+def add_try(db: apsw.Connection, id: bytes, made: Try) -> None:
+    """Make this the current try; earlier ones are kept until there is an answer."""
+    db.execute("UPDATE outbox SET tries = tries + 1, try = tries + 1 WHERE id = ?", (id,))
+    db.execute(
+        "INSERT INTO tries (id, try, commitment, z, addressees, own_version, frame)"
+        " SELECT id, try, ?, ?, ?, ?, ? FROM outbox WHERE id = ?",
+        (
+            made.commitment,
+            made.z,
+            msgspec.msgpack.encode(made.addressees),
+            made.own_version,
+            made.frame,
+            id,
+        ),
+    )
+
+
+def settle(
+    db: apsw.Connection,
+    me: bytes,
+    id: bytes,
+    conv_seq: int,
+    server_ms: int,
+    commitment: bytes,
+    now_ms: int,
+) -> list[Event]:
+    """`sent`, or our own row: keep the try that was accepted and forget the others.
+
+    Nothing happens if it was settled before. If the server names a commitment that no try made,
+    something else was accepted under this id: the message has failed as `id_conflict`.
+    """
+    row = first(db, "SELECT conversation, peer FROM outbox WHERE id = ?", (id,))
+    if row is None:
+        return []
+    conversation, peer = ConversationId(row[0]), row[1]
+    tries = every(
+        db, "SELECT commitment, z, addressees, own_version FROM tries WHERE id = ?", (id,)
+    )
+    kept = next((t for t in tries if compare_digest(t[0], commitment)), None)
+    if kept is None:
+        return give_up(db, me, id, State.FAILED, "id_conflict")
+    _, z, addressees, own_version = kept
+    history.mark_sent(db, me, id, conv_seq, server_ms)
+    db.execute(
+        "INSERT OR REPLACE INTO accepted VALUES (?, ?, ?, ?, ?, ?)",
+        (id, conversation, peer, z, addressees, now_ms),
+    )
+    db.execute(
+        "UPDATE counters SET attached_version = max(attached_version, ?) WHERE conversation = ?",
+        (own_version, conversation),
+    )
+    _forget(db, id)
+    return [Sent(conversation, MessageId(id), conv_seq)]
+
+
+def give_up(db: apsw.Connection, me: bytes, id: bytes, to: State, reason: str) -> list[Event]:
+    """The message stays in its conversation as failed or unknown and leaves the outbox."""
+    row = first(db, "SELECT conversation FROM outbox WHERE id = ?", (id,))
+    if row is None:
+        return []
+    history.mark_not_sent(db, me, id, to, reason)
+    _forget(db, id)
+    return [NotSent(ConversationId(row[0]), MessageId(id), to, reason)]
+
+
+def seal_again(db: apsw.Connection, id: bytes) -> int:
+    """The current try is stale; the next offer needs another. The tries stay; how many."""
+    db.execute("UPDATE outbox SET try = NULL WHERE id = ?", (id,))
+    row = first(db, "SELECT tries FROM outbox WHERE id = ?", (id,))
+    return 0 if row is None else int(row[0])
+
+
+def peer(db: apsw.Connection, id: bytes) -> bytes | None:
+    """To whom a message without an answer goes."""
+    row = first(db, "SELECT peer FROM outbox WHERE id = ?", (id,))
+    return None if row is None else bytes(row[0])
+
+
+def accepted_peer(db: apsw.Connection, id: bytes) -> bytes | None:
+    """To whom an accepted message went."""
+    row = first(db, "SELECT peer FROM accepted WHERE id = ?", (id,))
+    return None if row is None else bytes(row[0])
+
+
+def hold(db: apsw.Connection, id: bytes, now_ms: int, at_least_ms: int = 0) -> None:
+    """Offer it later: twice as late each time, up to a minute."""
+    row = first(db, "SELECT holds FROM outbox WHERE id = ?", (id,))
+    if row is None:
+        return
+    wait_ms = max(at_least_ms, min(LONGEST_HOLD_MS, FIRST_HOLD_MS << min(row[0], 10)))
+    db.execute(
+        "UPDATE outbox SET holds = holds + 1, hold_until_ms = ? WHERE id = ?",
+        (now_ms + wait_ms, id),
+    )
+
+
+def attached_version(db: apsw.Connection, conversation: bytes) -> int:
+    """The newest own list that an accepted message of ours carried into the conversation."""
+    row = first(db, "SELECT attached_version FROM counters WHERE conversation = ?", (conversation,))
+    return 0 if row is None else int(row[0])
+
+
+def prune(db: apsw.Connection, now_ms: int) -> None:
+    """Forget accepted content that can no longer be asked for again."""
+    db.execute("DELETE FROM accepted WHERE accepted_ms < ?", (now_ms - KEEP_ACCEPTED_MS,))
+
+
+def _item(row: tuple[Any, ...]) -> Item:
+    id, conversation, peer, counter, kind, body, sent_ms, tries, hold_until_ms, frame = row
+    return Item(
+        id=id,
+        conversation=conversation,
+        peer=peer,
+        counter=counter,
+        kind=kind,
+        body=unpack(body),
+        sent_ms=sent_ms,
+        tries=tries,
+        hold_until_ms=hold_until_ms,
+        frame=frame,
+    )
+
+
+def _forget(db: apsw.Connection, id: bytes) -> None:
+    db.execute("DELETE FROM outbox WHERE id = ?", (id,))
+    db.execute("DELETE FROM tries WHERE id = ?", (id,))

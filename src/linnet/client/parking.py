@@ -1,0 +1,85 @@
+"""Parking: ciphertexts whose sender's device list is missing, kept until it is there.
+
+They are committed and acknowledged, never shown before verified, at most `PARK_MESSAGES` and
+`PARK_BYTES` an account, and after `PARK_MS` they become "could not be verified".
+"""
+
+from typing import Final
+
+import apsw
+
+from linnet.client.sql import every, first
+from linnet.wire.codec import CODECS, MSGPACK
+from linnet.wire.frames import Deliver
+
+PARK_MS: Final = 14 * 86_400_000
+PARK_MESSAGES: Final = 200
+PARK_BYTES: Final = 4 * 1024 * 1024
+_CODEC: Final = CODECS[MSGPACK]
+
+
+def park(db: apsw.Connection, frame: Deliver, now_ms: int) -> None:
+    """Keep the frame; the oldest of this sender make room if it has too many."""
+    db.execute(
+        "INSERT OR IGNORE INTO parked VALUES (?, ?, ?, ?, ?)",
+        (frame.conversation, frame.sender, frame.id, _CODEC.encode(frame), now_ms),
+    )
+    while True:
+        count, size = every(
+            db,
+            "SELECT count(*), ifnull(sum(length(frame)), 0) FROM parked WHERE sender = ?",
+            (frame.sender,),
+        )[0]
+        if count <= PARK_MESSAGES and size <= PARK_BYTES:
+            return
+        db.execute(
+            "DELETE FROM parked WHERE rowid ="
+            " (SELECT rowid FROM parked WHERE sender = ? ORDER BY rowid LIMIT 1)",
+            (frame.sender,),
+        )
+
+
+def holds(db: apsw.Connection, conversation: bytes, sender: bytes, id: bytes) -> bool:
+    """Whether this message is parked."""
+    found = first(
+        db,
+        "SELECT 1 FROM parked WHERE conversation = ? AND sender = ? AND id = ?",
+        (conversation, sender, id),
+    )
+    return found is not None
+
+
+def senders(db: apsw.Connection) -> list[bytes]:
+    """Accounts with parked messages."""
+    return [row[0] for row in every(db, "SELECT DISTINCT sender FROM parked")]
+
+
+def take(db: apsw.Connection, sender: bytes) -> list[tuple[Deliver, int]]:
+    """Remove and return what is parked of a sender, oldest first, with the time of parking."""
+    rows = every(
+        db, "SELECT frame, parked_ms FROM parked WHERE sender = ? ORDER BY rowid", (sender,)
+    )
+    db.execute("DELETE FROM parked WHERE sender = ?", (sender,))
+    return [(_decoded(data), parked_ms) for data, parked_ms in rows]
+
+
+def keep_time(db: apsw.Connection, frame: Deliver, parked_ms: int) -> None:
+    """It was parked before: its fourteen days began then."""
+    db.execute(
+        "UPDATE parked SET parked_ms = ? WHERE conversation = ? AND sender = ? AND id = ?",
+        (parked_ms, frame.conversation, frame.sender, frame.id),
+    )
+
+
+def remove(db: apsw.Connection, frame: Deliver) -> None:
+    """It waits no longer."""
+    db.execute(
+        "DELETE FROM parked WHERE conversation = ? AND sender = ? AND id = ?",
+        (frame.conversation, frame.sender, frame.id),
+    )
+
+
+def _decoded(data: bytes) -> Deliver:
+    frame = _CODEC.server_frame(data)
+    assert isinstance(frame, Deliver)
+    return frame

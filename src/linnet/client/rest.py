@@ -1,0 +1,120 @@
+"""HTTP: the server's resources as typed methods.
+
+A refusal is `Refused` with the server's code; no answer, or nonsense, is `Offline`. Nothing is
+retried here: whoever asks knows whether asking again is safe.
+"""
+
+from typing import Final, TypeVar
+
+import httpx
+import msgspec
+
+from linnet.client.errors import Offline, Refused
+from linnet.wire import rest
+from linnet.wire.ids import show
+
+B = TypeVar("B")
+
+TIMEOUT_S: Final = 15.0
+
+
+class Api:
+    """One server. `close` when done."""
+
+    def __init__(self, url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._http = httpx.AsyncClient(
+            base_url=url.rstrip("/") + "/v1", timeout=TIMEOUT_S, transport=transport
+        )
+
+    async def close(self) -> None:
+        """Close idle connections."""
+        await self._http.aclose()
+
+    async def start_registration(self, number: str) -> rest.RegistrationStarted:
+        """Ask for a code to be sent to an E.164 number."""
+        body = rest.RegistrationRequest(number=number)
+        return await self._post("/registrations", body, rest.RegistrationStarted)
+
+    async def prove_number(self, registration: bytes, code: str) -> rest.CodeAccepted:
+        """Hand in the code."""
+        path = f"/registrations/{show(registration)}/code"
+        return await self._post(path, rest.CodeRequest(code=code), rest.CodeAccepted)
+
+    async def finish_registration(self, registration: bytes, body: bytes) -> rest.Login:
+        """Make the account from the encoded RegistrationFinish. The same bytes may come again."""
+        path = f"/registrations/{show(registration)}/account"
+        return _read(await self._send("POST", path, body), rest.Login)
+
+    async def refresh(self, body: rest.Refresh) -> rest.Login:
+        """Rotate the refresh token."""
+        return await self._post("/tokens", body, rest.Login)
+
+    async def upload_keys(self, token: str, body: rest.KeyUpload) -> None:
+        """Publish pre-keys. The same upload twice is one."""
+        await self._send("PUT", "/keys", msgspec.json.encode(body), token)
+
+    async def key_count(self, token: str) -> rest.KeyCount:
+        """One-time keys of this device that nobody took yet."""
+        return _read(await self._send("GET", "/keys", None, token), rest.KeyCount)
+
+    async def take_bundle(self, token: str, account: bytes, device: int) -> rest.Bundle:
+        """Take a device's bundle: its one-time keys are gone for everybody else."""
+        path = f"/keys/{show(account)}/{device}"
+        return _read(await self._send("POST", path, None, token), rest.Bundle)
+
+    async def device_list(self, token: str, account: bytes) -> rest.Signed:
+        """The newest signed device list of an account."""
+        path = f"/accounts/{show(account)}/devices"
+        return _read(await self._send("GET", path, None, token), rest.DeviceListAnswer).list
+
+    async def upload_list(self, token: str, signed: rest.Signed) -> rest.ListAccepted:
+        """Publish the next version of one's own list. The same bytes may come again."""
+        body = msgspec.json.encode(signed)
+        return _read(await self._send("PUT", "/devices/list", body, token), rest.ListAccepted)
+
+    async def look_up(self, token: str, numbers: list[str]) -> list[rest.ContactMatch]:
+        """Which of these E.164 numbers have an account."""
+        body = rest.ContactLookup(numbers=numbers)
+        return (await self._post("/contacts/lookup", body, rest.ContactMatches, token)).matches
+
+    async def _post(self, path: str, body: rest.Body, answer: type[B], token: str = "") -> B:
+        return _read(await self._send("POST", path, msgspec.json.encode(body), token), answer)
+
+    async def _send(self, method: str, path: str, body: bytes | None, token: str = "") -> bytes:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            answer = await self._http.request(method, path, content=body, headers=headers)
+        except httpx.HTTPError as error:
+            raise Offline("the server cannot be reached") from error
+        if answer.is_success:
+            return answer.content
+        raise _refusal(answer)
+
+
+def signed(body: bytes, sig: bytes) -> rest.Signed:
+    """A signed object as it travels in JSON."""
+    return rest.Signed(body=body, sig=sig)
+
+
+def _read(content: bytes, answer: type[B]) -> B:
+    try:
+        return msgspec.json.decode(content, type=answer)
+    except msgspec.MsgspecError as error:
+        raise Offline("the server answered something else") from error
+
+
+def _refusal(answer: httpx.Response) -> Refused | Offline:
+    try:
+        problem = msgspec.json.decode(answer.content, type=rest.Problem)
+    except msgspec.MsgspecError:
+        return Offline(f"the server answered with status {answer.status_code}")
+    return Refused(problem.code, problem.title, _seconds(answer.headers.get("Retry-After")))
+
+
+def _seconds(header: str | None) -> float | None:
+    try:
+        return None if header is None else max(0.0, float(header))
+    except ValueError:
+        return None

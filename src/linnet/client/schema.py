@@ -1,0 +1,78 @@
+"""The tables of an account directory, and how an older file becomes a newer one.
+
+Plaintext and private keys are in this file: it is as safe as the disk it lies on.
+"""
+
+from typing import Final
+
+MIGRATIONS: Final = (
+    """
+    -- Named single values: identity, login, cursor, clock (linnet.client.facts).
+    CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE signed_pre_keys (
+        id INTEGER PRIMARY KEY, private BLOB NOT NULL, public BLOB NOT NULL,
+        signature BLOB NOT NULL, created_ms INTEGER NOT NULL, replaced_ms INTEGER,
+        uploaded INTEGER NOT NULL DEFAULT 0) STRICT;
+    CREATE TABLE one_time_pre_keys (
+        id INTEGER PRIMARY KEY, private BLOB NOT NULL, public BLOB NOT NULL,
+        uploaded INTEGER NOT NULL DEFAULT 0) STRICT;
+    CREATE TABLE kem_pre_keys (
+        id INTEGER PRIMARY KEY, seed BLOB NOT NULL, public BLOB NOT NULL,
+        signature BLOB NOT NULL, created_ms INTEGER NOT NULL, last_resort INTEGER NOT NULL,
+        replaced_ms INTEGER, uploaded INTEGER NOT NULL DEFAULT 0) STRICT;
+    CREATE TABLE last_resort_uses (
+        kem_id INTEGER NOT NULL, signed_id INTEGER NOT NULL, base_key BLOB NOT NULL,
+        PRIMARY KEY (kem_id, signed_id, base_key)) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE sessions (
+        account BLOB NOT NULL, device INTEGER NOT NULL, identity BLOB NOT NULL,
+        record BLOB NOT NULL, PRIMARY KEY (account, device, identity)) STRICT;
+
+    -- The newest checked device list under the pinned account key; `changed_*` holds a valid
+    -- list under another key until somebody accepts it. `wanted_*` are claims not yet proven.
+    CREATE TABLE lists (
+        account BLOB PRIMARY KEY, account_key BLOB NOT NULL, body BLOB NOT NULL,
+        sig BLOB NOT NULL, fetched_ms INTEGER NOT NULL,
+        wanted_set INTEGER NOT NULL DEFAULT 0, wanted_version INTEGER NOT NULL DEFAULT 0,
+        changed_body BLOB, changed_sig BLOB) STRICT;
+    CREATE TABLE numbers (number TEXT PRIMARY KEY, account BLOB NOT NULL) STRICT;
+
+    CREATE TABLE messages (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, conversation BLOB NOT NULL,
+        sender BLOB NOT NULL, device INTEGER NOT NULL, id BLOB NOT NULL, conv_seq INTEGER,
+        kind TEXT NOT NULL, body BLOB NOT NULL, author_key BLOB, state TEXT NOT NULL,
+        reason TEXT NOT NULL DEFAULT '', arrived INTEGER NOT NULL, sent_ms INTEGER NOT NULL,
+        received_ms INTEGER, UNIQUE (conversation, sender, id)) STRICT;
+    CREATE INDEX messages_in_order ON messages (conversation, conv_seq);
+    CREATE INDEX messages_unticked ON messages (conversation, conv_seq) WHERE state = 'sent';
+    CREATE INDEX messages_by_id ON messages (id);
+    CREATE INDEX messages_arrived ON messages (seq) WHERE arrived = 1;
+    CREATE TABLE parked (
+        conversation BLOB NOT NULL, sender BLOB NOT NULL, id BLOB NOT NULL,
+        frame BLOB NOT NULL, parked_ms INTEGER NOT NULL,
+        PRIMARY KEY (conversation, sender, id)) STRICT;
+    CREATE TABLE marks (
+        conversation BLOB NOT NULL, account BLOB NOT NULL, intervals BLOB NOT NULL,
+        PRIMARY KEY (conversation, account)) STRICT;
+
+    -- What is not yet answered. `try` names the frame that goes out; every try is kept until then.
+    CREATE TABLE outbox (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE,
+        conversation BLOB NOT NULL, peer BLOB NOT NULL, counter INTEGER NOT NULL,
+        kind TEXT NOT NULL, body BLOB NOT NULL, sent_ms INTEGER NOT NULL,
+        try INTEGER, tries INTEGER NOT NULL DEFAULT 0, hold_until_ms INTEGER NOT NULL DEFAULT 0,
+        holds INTEGER NOT NULL DEFAULT 0) STRICT;
+    CREATE TABLE tries (
+        id BLOB NOT NULL, try INTEGER NOT NULL, commitment BLOB NOT NULL, z BLOB NOT NULL,
+        addressees BLOB NOT NULL, own_version INTEGER NOT NULL, frame BLOB,
+        PRIMARY KEY (id, try)) STRICT;
+    CREATE TABLE accepted (
+        id BLOB PRIMARY KEY, conversation BLOB NOT NULL, peer BLOB NOT NULL,
+        z BLOB NOT NULL, addressees BLOB NOT NULL, accepted_ms INTEGER NOT NULL) STRICT;
+    CREATE TABLE counters (
+        conversation BLOB PRIMARY KEY, last INTEGER NOT NULL DEFAULT 0,
+        attached_version INTEGER NOT NULL DEFAULT 0) STRICT;
+    """,
+)
+"""One script a version, in order; `user_version` says how many were run."""

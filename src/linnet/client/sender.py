@@ -1,0 +1,166 @@
+"""The sender: offers what is in the outbox over an open link, in order.
+
+Up to `WINDOW` messages may be unanswered at once. A message that must wait holds back those behind
+it in its conversation, so that a conversation keeps its order. Whatever has no answer after
+`ANSWER_S`, or when the link broke, is offered again with the same bytes.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from linnet.client import outbox
+from linnet.client.directory import Directory
+from linnet.client.environment import Environment, Link
+from linnet.client.errors import NotTrusted, Offline, Refused
+from linnet.client.events import Event, NotSent, State
+from linnet.client.outbox import Item
+from linnet.client.sealing import Missing, Sealer
+from linnet.client.sessions import Peer
+from linnet.client.store import Store
+from linnet.crypto.prekeys import PreKeyBundle
+
+WINDOW: Final = 32
+ANSWER_S: Final = 20.0
+LOOK_AGAIN_S: Final = 1.0
+"""How often what was held back is looked at; a new message or an answer wakes at once."""
+SEAL_ROUNDS: Final = 4
+
+
+class Sender:
+    """Offers messages; one `run` at a time."""
+
+    def __init__(
+        self,
+        store: Store,
+        directory: Directory,
+        sealer: Sealer,
+        world: Environment,
+        tell: Callable[[Event], None],
+    ) -> None:
+        self._store = store
+        self._directory = directory
+        self._sealer = sealer
+        self._world = world
+        self._tell = tell
+        self._wake = asyncio.Event()
+        self._offered: dict[bytes, float] = {}
+        self._fresh: set[bytes] = set()
+        self.unanswered: set[bytes] = set()
+        """Messages of which a try may have arrived although no answer came."""
+
+    def wake(self) -> None:
+        """There is something new to offer, or an answer made room."""
+        self._wake.set()
+
+    def answered(self, ids: list[bytes]) -> None:
+        """The server has spoken about these offers; what it said is in the store."""
+        for id in ids:
+            self._offered.pop(id, None)
+        if ids:
+            self._wake.set()
+
+    def settled(self, ids: list[bytes]) -> None:
+        """These have left the outbox."""
+        self.unanswered.difference_update(ids)
+
+    async def run(self, link: Link) -> None:
+        """Offer until cancelled. Raises LinkClosed, or LoggedOut."""
+        self._offered.clear()
+        while True:
+            self._wake.clear()
+            await self._offer_all(link)
+            try:
+                async with asyncio.timeout(LOOK_AGAIN_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _offer_all(self, link: Link) -> None:
+        held_back: set[bytes] = set()
+        for item in await self._store.read(outbox.waiting):
+            if self._waiting_for_answer(item.id):
+                continue
+            if item.hold_until_ms > self._world.now_ms() or item.conversation in held_back:
+                held_back.add(item.conversation)
+                continue
+            if len(self._offered) >= WINDOW:
+                return
+            frame = item.frame or await self._sealed(item)
+            if frame is None:
+                held_back.add(item.conversation)
+                continue
+            self._offer(link, item.id, frame)
+
+    def _waiting_for_answer(self, id: bytes) -> bool:
+        offered = self._offered.get(id)
+        return offered is not None and self._world.monotonic_s() - offered < ANSWER_S
+
+    def _offer(self, link: Link, id: bytes, frame: bytes) -> None:
+        # A stored frame that this run did not just make may have left before, without an answer.
+        if id in self._fresh:
+            self._fresh.remove(id)
+        else:
+            self.unanswered.add(id)
+        self._offered[id] = self._world.monotonic_s()
+        link.send(frame)
+
+    async def _sealed(self, item: Item) -> bytes | None:
+        """The frame of a new try, stored; None if the message has to wait, or has failed."""
+        try:
+            frame = await self._seal(item)
+        except (Offline, Refused) as error:
+            await self._hold(item, error)
+            return None
+        except NotTrusted as error:
+            changed = error.reason == "account_key"
+            await self._give_up(item, "identity_changed" if changed else "not_trusted")
+            return None
+        except ValueError:
+            await self._give_up(item, "too_large")
+            return None
+        if item.id not in self.unanswered:
+            self._fresh.add(item.id)
+        return frame
+
+    async def _seal(self, item: Item) -> bytes:
+        bundles: dict[Peer, PreKeyBundle] = {}
+        for _ in range(SEAL_ROUNDS):
+            now_ms = self._world.now_ms()
+            found = await self._store.write(
+                lambda db, now=now_ms: self._sealer.seal(db, item, bundles, now)  # type: ignore[misc]
+            )
+            if isinstance(found, bytes):
+                return found
+            await self._fetch(found, bundles)
+        raise Offline("device lists keep changing")
+
+    async def _fetch(self, missing: Missing, bundles: dict[Peer, PreKeyBundle]) -> None:
+        for account in missing.lists:
+            await self._directory.refresh(account)
+        for account, device in missing.bundles:
+            bundles[account, device.id] = await self._directory.bundle(account, device)
+
+    async def _hold(self, item: Item, error: Offline | Refused) -> None:
+        if isinstance(error, Refused) and error.code == "not_found":
+            await self._give_up(item, "unknown_recipient")
+            return
+        wait_s = error.retry_after_s if isinstance(error, Refused) else None
+        now_ms = self._world.now_ms()
+        await self._store.write(
+            lambda db: outbox.hold(db, item.id, now_ms, int(1000 * (wait_s or 0)))
+        )
+
+    async def _give_up(self, item: Item, reason: str) -> None:
+        me = self._sealer.sessions.me.account
+        # A first try without an answer may have been accepted before trust was lost.
+        state = State.UNKNOWN if item.id in self.unanswered else State.FAILED
+        await self._store.write(
+            lambda db: outbox.give_up(db, me, item.id, state, reason), then=self._given_up
+        )
+
+    def _given_up(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, NotSent):
+                self.settled([event.id])
+            self._tell(event)
