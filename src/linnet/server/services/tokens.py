@@ -1,0 +1,234 @@
+"""Tokens: who is calling, and how a login goes on.
+
+An access token is a JWT (HS256) of a quarter of an hour. A refresh token is opaque, bound to its
+device by a proof of the device key, and replaced at each use; a replaced one that comes back
+ends the login. docs/protocol/accounts.md has the rules. Accounts are made elsewhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Final
+
+import jwt
+import msgspec
+from jwt.types import Options
+
+from linnet.server import config
+from linnet.server.ports.devices import Devices
+from linnet.server.ports.tokens import Family
+from linnet.server.ports.tokens import Tokens as Families
+from linnet.signing import xeddsa
+from linnet.wire import ids
+from linnet.wire.errors import RequestRefused
+from linnet.wire.rest import Login, Refresh
+
+PROOF_LABEL: Final = b"linnet/refresh/1\x00"
+ACCESS_BYTES_MOST: Final = 4096
+
+_FAMILY_BYTES: Final = 16
+_TOKEN_BYTES: Final = _FAMILY_BYTES + 32
+# Times are checked here against the server's own `now_ms`, so that tests and simulations rule it.
+_SIGNATURE_ONLY: Final[Options] = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """The device that an access token speaks for, until `expires_ms`."""
+
+    account: bytes
+    device: int
+    expires_ms: int
+
+
+class TokenKeys(msgspec.Struct, frozen=True):
+    """Server secrets of 32 bytes each: one signs access tokens, one derives refresh tokens."""
+
+    access: bytes
+    refresh: bytes
+
+    def __repr__(self) -> str:
+        return "TokenKeys(…)"
+
+
+def proof_message(refresh: str, id: bytes) -> bytes:
+    """What the device key signs to use a refresh token: label ‖ SHA-256(refresh text) ‖ id."""
+    return PROOF_LABEL + _hash(refresh) + id
+
+
+def _nobody(account: bytes, device: int) -> None:
+    pass
+
+
+@dataclass
+class Tokens:
+    """Issues, checks, rotates and revokes. One instance a process.
+
+    `on_revoked` is called, on the event loop, once a device's logins are durably revoked: its
+    sockets must close.
+    """
+
+    families: Families
+    devices: Devices
+    limits: config.Accounts
+    keys: TokenKeys
+    now_ms: Callable[[], int]
+    on_revoked: Callable[[bytes, int], None] = _nobody
+    _dead_until_ms: dict[tuple[bytes, int], int] = field(default_factory=dict, repr=False)
+
+    def verify(self, access: str) -> Identity:
+        """The identity of an access token. Raises RequestRefused("unauthorized").
+
+        Synchronous, about 35 µs. A revoked device is refused at once by the process that
+        revoked it, elsewhere and after a restart when its token expires.
+        """
+        identity = self._read(access)
+        if (identity.account, identity.device) in self._dead_until_ms:
+            raise RequestRefused("unauthorized")
+        return identity
+
+    async def begin(self, account: bytes, device: int, seed: bytes) -> Login:
+        """The first login of a device; other logins of it end. The same secret `seed` again
+        gives the same login, until its refresh token was used: then `conflict`."""
+        id = self._derive(b"family", seed)[:_FAMILY_BYTES]
+        refresh = _show(id + self._derive(b"first", seed))
+        expires_ms = self.now_ms() + self.limits.refresh_life_s * 1000
+        await self.families.start(Family(id, account, device, _hash(refresh), expires_ms))
+        family = await self.families.get(id)
+        if family is None or family.revoked:
+            raise RequestRefused("revoked")
+        if not hmac.compare_digest(family.current, _hash(refresh)):
+            raise RequestRefused("conflict")
+        return self._login(account, device, refresh)
+
+    async def refresh(self, request: Refresh) -> Login:
+        """The next refresh token and a fresh access token.
+
+        The same (refresh, id) within `refresh_retry_s` gets the same successor until that is
+        used. Any other reuse, proven by the device, revokes the login. Raises `bad_token`,
+        `bad_signature`, `revoked`; without the device's proof nothing changes.
+        """
+        family = await self._family(request)
+        await self._check_proof(request)
+        if family.revoked:
+            raise RequestRefused("revoked")
+        if not hmac.compare_digest(family.current, _hash(request.refresh)):
+            return await self._again(family, request)
+        if await self._rotate(family, request):
+            return self._successor(request)
+        # A twin of this request rotated between the read and the write.
+        return await self._again(await self._family(request), request)
+
+    async def log_out(self, access: str) -> None:
+        """End every login of the token's device. Again after a lost reply is fine.
+
+        Raises RequestRefused("unauthorized").
+        """
+        identity = self._read(access)
+        await self.revoke_device(identity.account, identity.device)
+
+    async def revoke_device(self, account: bytes, device: int) -> None:
+        """End every login of a device: refresh tokens durably, access tokens here and now."""
+        await self.families.revoke_device(account, device)
+        self._bury(account, device)
+
+    async def forget(self) -> int:
+        """Drop expired logins; how many. To be called now and then."""
+        return await self.families.forget(self.now_ms())
+
+    def _read(self, access: str) -> Identity:
+        try:
+            if len(access) > ACCESS_BYTES_MOST:
+                raise RequestRefused("unauthorized")
+            claims = jwt.decode(access, self.keys.access, ["HS256"], options=_SIGNATURE_ONLY)
+            identity = Identity(ids.parse(claims["sub"]), claims["dev"], claims["exp"] * 1000)
+        except (jwt.PyJWTError, ValueError, KeyError, RecursionError):
+            raise RequestRefused("unauthorized") from None
+        if self.now_ms() >= identity.expires_ms:
+            raise RequestRefused("unauthorized")
+        return identity
+
+    async def _family(self, request: Refresh) -> Family:
+        family = await self.families.get(_parse(request.refresh)[:_FAMILY_BYTES])
+        if family is None or self.now_ms() >= family.expires_ms:
+            raise RequestRefused("bad_token")
+        if (family.account, family.device) != (request.account, request.device):
+            raise RequestRefused("bad_token")
+        return family
+
+    async def _check_proof(self, request: Refresh) -> None:
+        device = await self.devices.get(request.account, request.device)
+        if device is None or device.revoked:
+            raise RequestRefused("revoked")
+        message = proof_message(request.refresh, request.id)
+        if not xeddsa.verify(device.identity, message, request.proof):
+            raise RequestRefused("bad_signature")
+
+    async def _rotate(self, family: Family, request: Refresh) -> bool:
+        now = self.now_ms()
+        successor = msgspec.structs.replace(
+            family,
+            current=_hash(self._next(request)),
+            previous=family.current,
+            request=sha256(request.id).digest(),
+            rotated_ms=now,
+            expires_ms=now + self.limits.refresh_life_s * 1000,
+        )
+        return await self.families.rotate(family.id, family.current, successor)
+
+    async def _again(self, family: Family, request: Refresh) -> Login:
+        late = self.now_ms() - family.rotated_ms > self.limits.refresh_retry_s * 1000
+        mine = family.previous == _hash(request.refresh)
+        same = family.request == sha256(request.id).digest()
+        if mine and same and not late and not family.revoked:
+            return self._successor(request)
+        await self.families.revoke(family.id)
+        self._bury(family.account, family.device)
+        raise RequestRefused("revoked")
+
+    def _bury(self, account: bytes, device: int) -> None:
+        now = self.now_ms()
+        for key in [key for key, until in self._dead_until_ms.items() if until < now]:
+            del self._dead_until_ms[key]
+        self._dead_until_ms[account, device] = now + self.limits.access_life_s * 1000
+        self.on_revoked(account, device)
+
+    def _successor(self, request: Refresh) -> Login:
+        return self._login(request.account, request.device, self._next(request))
+
+    def _next(self, request: Refresh) -> str:
+        token = _parse(request.refresh)
+        return _show(token[:_FAMILY_BYTES] + self._derive(b"next", token + request.id))
+
+    def _login(self, account: bytes, device: int, refresh: str) -> Login:
+        life_s = self.limits.access_life_s
+        claims = {"sub": ids.show(account), "dev": device, "exp": self.now_ms() // 1000 + life_s}
+        access = jwt.encode(claims, self.keys.access, "HS256")
+        return Login(
+            account=account, device=device, access=access, access_for=life_s, refresh=refresh
+        )
+
+    def _derive(self, use: bytes, of: bytes) -> bytes:
+        return hmac.digest(self.keys.refresh, use + b"\x00" + of, "sha256")
+
+
+def _hash(refresh: str) -> bytes:
+    return sha256(refresh.encode()).digest()
+
+
+def _show(token: bytes) -> str:
+    return base64.urlsafe_b64encode(token).decode("ascii")
+
+
+def _parse(refresh: str) -> bytes:
+    try:
+        token = base64.b64decode(refresh, altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise RequestRefused("bad_token") from None
+    if len(token) != _TOKEN_BYTES:
+        raise RequestRefused("bad_token")
+    return token
