@@ -72,7 +72,7 @@ class Server:
     ) -> None:
         self.config = config
         self.port = config.port
-        self._codes = codes or ConsoleCodes()
+        self._codes = codes or ConsoleCodes(config.codes_file)
         self._clock = clock or Clock()
         self._rng = rng
         self._stack = AsyncExitStack()

@@ -83,6 +83,9 @@ class Config(msgspec.Struct, frozen=True):
     data: Path
     host: str = "127.0.0.1"
     port: int = 8080
+    """0 takes a free one."""
+    codes_file: Path | None = None
+    """Registration codes are appended to this file; without it they go to standard error."""
     accounts: Accounts = Accounts()
     keys: Keys = Keys()
     gateway: Gateway = Gateway()
