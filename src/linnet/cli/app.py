@@ -1,0 +1,23 @@
+"""App: the commands, and the order in which `linnet --help` lists them."""
+
+from __future__ import annotations
+
+import typer
+
+from linnet.cli.serve import serve
+
+app = typer.Typer(
+    name="linnet",
+    help="A private messenger you run yourself. Start with `linnet demo`.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(serve)
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps the commands a group even while there is only one."""
