@@ -1,0 +1,75 @@
+"""Seed: a data directory with accounts that may talk at once, made before its server starts.
+
+Through the server's own ports, not its registration: that costs a code, a list and keys for each
+account, which is not what a load measures. The accounts have one device and no keys, no phone
+number and no real list; nobody could decrypt for them. Access tokens are the server's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from linnet.bench.job import Login
+from linnet.server.backends.disk import secrets
+from linnet.server.backends.memory.devices import MemoryDevices
+from linnet.server.backends.memory.tokens import MemoryTokens
+from linnet.server.backends.sqlite.accounts import SqliteAccounts
+from linnet.server.backends.sqlite.database import Database
+from linnet.server.config import Accounts as Limits
+from linnet.server.ports.accounts import Account, FirstDevice
+from linnet.server.services.tokens import TokenKeys, Tokens
+
+TOKENS_LIVE_S = 6 * 3600
+"""Longer than any benchmark, so that none has to renew."""
+_BATCH = 500
+"""Accounts handed to the writer at a time: half of what may wait for it."""
+
+
+def seed(data: Path, count: int) -> list[Login]:
+    """Make `count` accounts in the data directory and log them in. Raises the ports' errors."""
+    return asyncio.run(_seed(data, [os.urandom(16) for _ in range(count)]))
+
+
+async def _seed(data: Path, accounts: Sequence[bytes]) -> list[Login]:
+    keys = secrets.load(secrets_file(data))
+    database = Database(database_file(data))
+    await database.open()
+    try:
+        store = SqliteAccounts(database)
+        for start in range(0, len(accounts), _BATCH):
+            async with asyncio.TaskGroup() as group:
+                for account in accounts[start : start + _BATCH]:
+                    group.create_task(store.register(_account(account), _FIRST))
+    finally:
+        await database.close()
+    return await _log_in(accounts, TokenKeys(keys.access, keys.refresh))
+
+
+def secrets_file(data: Path) -> Path:
+    """Where a server of this directory looks for its secrets."""
+    return data / "secrets"
+
+
+def database_file(data: Path) -> Path:
+    """Where a server of this directory keeps its accounts."""
+    return data / "linnet.db"
+
+
+def _account(id: bytes) -> Account:
+    return Account(id, os.urandom(16), bytes(33), None, b"\0", int(time.time() * 1000))
+
+
+_FIRST = FirstDevice(1, bytes(33), 1, b"\0", bytes(64), 1, 1)
+
+
+async def _log_in(accounts: Sequence[bytes], keys: TokenKeys) -> list[Login]:
+    """Access tokens alone: refresh tokens are kept in memory and forgotten."""
+    limits = Limits(access_life_s=TOKENS_LIVE_S)
+    tokens = Tokens(MemoryTokens(), MemoryDevices(), limits, keys, lambda: int(time.time() * 1000))
+    return [
+        Login(account, (await tokens.begin(account, 1, account)).access) for account in accounts
+    ]
