@@ -19,7 +19,7 @@ WHISPER: Final = 2
 PREKEY: Final = 3
 VERSION: Final = b"\x44"  # session version 4 in the high half, the newest we know in the low one
 MAC_BYTES: Final = 8
-MAX_BYTES: Final = 2**20
+MAX_BYTES: Final = 2**18
 
 _ACCOUNT_KIND: Final = b"\x00"
 _SIGNAL: Final = {1: STRING, 2: VARINT, 3: VARINT, 4: STRING, 5: STRING, 6: STRING}
