@@ -1,0 +1,1 @@
+"""Who provides the ports: one package per engine, none knowing another."""

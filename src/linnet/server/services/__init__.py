@@ -1,0 +1,1 @@
+"""What the server does, one noun a module. Ports, clock and randomness are arguments."""

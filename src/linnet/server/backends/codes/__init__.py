@@ -1,0 +1,1 @@
+"""Ways to send a registration code to a phone number."""

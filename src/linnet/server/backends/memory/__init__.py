@@ -1,0 +1,1 @@
+"""Every port in memory: the reference the other backends are compared with. Keeps nothing."""

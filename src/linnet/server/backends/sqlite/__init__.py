@@ -1,0 +1,1 @@
+"""The stores in one SQLite database: one writer thread, group commits, migrations."""
