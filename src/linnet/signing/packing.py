@@ -12,7 +12,8 @@ import msgspec
 
 from linnet.signing.errors import Malformed
 
-Value: TypeAlias = "bool | int | bytes | str | Sequence[Value] | None"
+Value: TypeAlias = bool | int | bytes | str | Sequence[Any] | None
+"""What may be packed; the items of an array are values themselves."""
 
 MAX_DEPTH: Final = 8
 MAX_INT: Final = 2**53 - 1
