@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import typer
 
+from linnet.cli.bench import bench
+from linnet.cli.demo.arguments import demo
+from linnet.cli.listen import listen
+from linnet.cli.register import register
+from linnet.cli.send import send
 from linnet.cli.serve import serve
 
 app = typer.Typer(
@@ -15,9 +20,9 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(demo)
 app.command()(serve)
-
-
-@app.callback()
-def _group() -> None:
-    """Keeps the commands a group even while there is only one."""
+app.command()(register)
+app.command()(send)
+app.command()(listen)
+app.add_typer(bench, name="bench")

@@ -1,0 +1,69 @@
+"""Show: the demo's table, side by side, and the honest sentence below it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from linnet.cli.demo.play import Exchange
+from linnet.cli.demo.verdict import Verdict
+
+_BYTES_SHOWN = 32
+_BYTES_A_LINE = 8
+
+SHOWS = (
+    "What this shows: of these messages the server stored ciphertext only. What it does not show: "
+    "that a malicious operator could not put itself between two people, which only comparing "
+    "safety numbers detects, or that it hides who writes to whom, when and how much, which the "
+    "server sees; and nobody has audited any of this."
+)
+
+
+def show(console: Console, said: Sequence[Exchange], verdict: Verdict) -> None:
+    """Print everything there is to see."""
+    table = Table(show_lines=True, expand=True)
+    table.add_column("typed", ratio=3)
+    table.add_column("kept by the server", no_wrap=True, style="yellow")
+    table.add_column("read", ratio=3)
+    table.add_column("ticks", no_wrap=True)
+    for one in said:
+        table.add_row(
+            f"[bold]{one.writer}[/]\n{escape(one.typed)}",
+            _dump(one.kept),
+            f"[bold]{one.reader}[/]{', after coming back' if one.away else ''}\n"
+            + escape(one.read if one.read is not None else "[nothing readable]"),
+            _ticks(one),
+        )
+    console.print(table)
+    console.print(_searched(verdict))
+    console.print(SHOWS)
+
+
+def _dump(kept: Sequence[bytes]) -> str:
+    """The first bytes as they are in the database, and how many there are."""
+    if not kept:
+        return "nothing"
+    start = kept[0][:_BYTES_SHOWN]
+    lines = [start[at : at + _BYTES_A_LINE] for at in range(0, len(start), _BYTES_A_LINE)]
+    shown = "\n".join(line.hex(" ") for line in lines)
+    return f"{shown}\n… {sum(map(len, kept)):,} bytes"
+
+
+def _ticks(one: Exchange) -> str:
+    sent = f"✓  {one.sent_ms:,.0f} ms"
+    if one.delivered_ms is None:
+        return sent
+    return f"{sent}\n✓✓ " + ("when back" if one.away else f"{one.delivered_ms:,.0f} ms")
+
+
+def _searched(verdict: Verdict) -> str:
+    size = f"{verdict.server_bytes_searched / 1e6:.1f} MB"
+    if verdict.plaintext_found:
+        return f"[bold red]Searched {size} that the server wrote: something typed IS in it.[/]"
+    return (
+        f"[green]Searched {size} that the server wrote for everything typed "
+        "(as it is, in hex, base64, UTF-16): not there.[/]"
+    )

@@ -1,0 +1,109 @@
+"""Told: events of the SDK as lines for people and as JSON for programs. The only place that
+decides how a message looks as text."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from datetime import datetime
+from typing import Any
+
+from linnet.client import (
+    Arrived,
+    ConnectionState,
+    Damaged,
+    Delivered,
+    Event,
+    IdentityChanged,
+    Message,
+    Missed,
+    NotSent,
+    Sent,
+    Undecryptable,
+)
+from linnet.wire.ids import show
+
+
+def is_arrival(event: Event) -> bool:
+    """Whether something was said, readable or not."""
+    return isinstance(event, Message | Undecryptable | Damaged)
+
+
+def plain(text: str) -> str:
+    """Text from somebody else, safe to print: nothing in it moves the cursor or talks to the
+    terminal. Line breaks and tabs become spaces."""
+    return "".join(
+        (" " if letter in "\n\r\t\u2028\u2029" else "")
+        if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") or letter in _TURNING
+        else letter
+        for letter in text
+    )
+
+
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Bidirectional overrides, which can make a line look like another one."""
+
+
+def words(message: Arrived) -> str:
+    """What a message says, safe to print on one line."""
+    match message:
+        case Undecryptable():
+            return "[could not be decrypted]"
+        case Damaged():
+            return "[damaged]"
+        case Message(text=None, kind=kind):
+            return f"[{plain(kind)}: this version cannot show it]"
+        case Message(text=text):
+            return plain(text or "")
+
+
+def clock(when: datetime) -> str:
+    """Hours and minutes here."""
+    return when.astimezone().strftime("%H:%M")
+
+
+def as_line(event: Event) -> str | None:
+    """A line for a person; None for what a person need not see."""
+    match event:
+        case Message() | Undecryptable() | Damaged():
+            return f"{clock(event.sent_at)} {show(event.sender)}: {words(event)}"
+        case NotSent():
+            return f"A message was not sent: {event.reason or event.state}."
+        case IdentityChanged():
+            return f"{show(event.account)} shows new keys: compare safety numbers."
+        case ConnectionState():
+            return f"· {event.state}" + (f" ({event.reason})" if event.reason else "")
+        case Sent() | Delivered() | Missed():
+            return None
+
+
+def as_object(event: Event) -> str:
+    """A line of JSON: `event`, and the event's own fields."""
+    return json.dumps({"event": _name(event), **_fields(event)}, ensure_ascii=False)
+
+
+def _name(event: Event) -> str:
+    match event:
+        case NotSent():
+            return "not_sent"
+        case IdentityChanged():
+            return "identity_changed"
+        case ConnectionState():
+            return "connection"
+        case _:
+            return type(event).__name__.lower()
+
+
+def _fields(event: Event) -> dict[str, Any]:
+    names = [name for base in reversed(type(event).__mro__) for name in _slots(base)]
+    return {name: _value(getattr(event, name)) for name in names}
+
+
+def _slots(base: type) -> tuple[str, ...]:
+    return tuple(base.__dict__.get("__slots__", ()))
+
+
+def _value(value: object) -> object:
+    if isinstance(value, bytes):
+        return show(value)
+    return value.isoformat() if isinstance(value, datetime) else value
