@@ -16,7 +16,7 @@ class Malformed(SigningError):
 
 
 class ListReason(StrEnum):
-    """Why a device list is refused; docs/protocol/signing.md says each one in full."""
+    """Why a device list is refused; docs/protocol/signing.md says each in full."""
 
     MALFORMED = "malformed"
     ACCOUNT = "account"
@@ -26,15 +26,15 @@ class ListReason(StrEnum):
     NOT_YET = "not_yet"
     EXPIRED = "expired"
     VERSION = "version"
+    PREV = "prev"
     IDS = "ids"
     KEYS = "keys"
     PRIMARY = "primary"
-    COUNTERSIGNATURE = "countersignature"
     ROLLBACK = "rollback"
     CONFLICT = "conflict"
-    PREV = "prev"
     SET = "set"
     ID_REUSED = "id_reused"
+    COUNTERSIGNATURE = "countersignature"
 
 
 class ListRejected(SigningError):
