@@ -55,6 +55,14 @@ class TokenKeys(msgspec.Struct, frozen=True):
         return "TokenKeys(…)"
 
 
+class _Claims(msgspec.Struct):
+    """What an access token holds: the account, the device, and when it ends in seconds."""
+
+    sub: str
+    dev: int
+    exp: int
+
+
 def proof_message(refresh: str, id: bytes) -> bytes:
     """What the device key signs to use a refresh token: label ‖ SHA-256(refresh text) ‖ id."""
     return PROOF_LABEL + _hash(refresh) + id
@@ -144,9 +152,10 @@ class Tokens:
         try:
             if len(access) > ACCESS_BYTES_MOST:
                 raise RequestRefused("unauthorized")
-            claims = jwt.decode(access, self.keys.access, ["HS256"], options=_SIGNATURE_ONLY)
-            identity = Identity(ids.parse(claims["sub"]), claims["dev"], claims["exp"] * 1000)
-        except (jwt.PyJWTError, ValueError, KeyError, RecursionError):
+            decoded = jwt.decode(access, self.keys.access, ["HS256"], options=_SIGNATURE_ONLY)
+            claims = msgspec.convert(decoded, _Claims)
+            identity = Identity(ids.parse(claims.sub), claims.dev, claims.exp * 1000)
+        except (jwt.PyJWTError, msgspec.MsgspecError, ValueError, RecursionError):
             raise RequestRefused("unauthorized") from None
         if self.now_ms() >= identity.expires_ms:
             raise RequestRefused("unauthorized")
@@ -206,8 +215,8 @@ class Tokens:
 
     def _login(self, account: bytes, device: int, refresh: str) -> Login:
         life_s = self.limits.access_life_s
-        claims = {"sub": ids.show(account), "dev": device, "exp": self.now_ms() // 1000 + life_s}
-        access = jwt.encode(claims, self.keys.access, "HS256")
+        claims = _Claims(ids.show(account), device, self.now_ms() // 1000 + life_s)
+        access = jwt.encode(msgspec.structs.asdict(claims), self.keys.access, "HS256")
         return Login(
             account=account, device=device, access=access, access_for=life_s, refresh=refresh
         )

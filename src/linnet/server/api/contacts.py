@@ -1,0 +1,22 @@
+"""`/v1/contacts`: finding accounts by phone number."""
+
+from __future__ import annotations
+
+from litestar import Router, post
+from litestar.params import JSONBody
+
+from linnet.server.api.requests import Call, bearer
+from linnet.server.services.contacts import Contacts
+from linnet.server.services.tokens import Tokens
+from linnet.wire.rest import ContactLookup, ContactMatches
+
+
+def contacts(service: Contacts, tokens: Tokens) -> Router:
+    """Lookups."""
+
+    @post("/lookup", status_code=200)
+    async def lookup(data: JSONBody[ContactLookup], request: Call) -> ContactMatches:
+        """Tell which numbers have accounts."""
+        return await service.lookup(tokens.verify(bearer(request)), data.numbers)
+
+    return Router("/contacts", route_handlers=[lookup], tags=["contacts"])

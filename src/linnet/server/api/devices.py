@@ -1,0 +1,28 @@
+"""`/v1/accounts/{account}/devices` and `/v1/devices/list`: signed device lists."""
+
+from __future__ import annotations
+
+from litestar import Router, get, put
+from litestar.params import FromPath, JSONBody
+
+from linnet.server.api.requests import Call, bearer, path_id
+from linnet.server.services.devices import Devices
+from linnet.server.services.tokens import Tokens
+from linnet.wire.rest import DeviceListAnswer, ListAccepted, Signed
+
+
+def devices(service: Devices, tokens: Tokens) -> Router:
+    """Anybody's list, and replacing one's own."""
+
+    @get("/accounts/{account:str}/devices")
+    async def newest(account: FromPath[str], request: Call) -> DeviceListAnswer:
+        """Fetch an account's newest list."""
+        tokens.verify(bearer(request))
+        return await service.newest(path_id(account))
+
+    @put("/devices/list")
+    async def replace(data: JSONBody[Signed], request: Call) -> ListAccepted:
+        """Store the caller's next list."""
+        return await service.replace(tokens.verify(bearer(request)), data)
+
+    return Router("/", route_handlers=[newest, replace], tags=["devices"])

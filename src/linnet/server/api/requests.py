@@ -1,0 +1,36 @@
+"""Requests: what handlers read besides the body: the token, ids in paths, the peer's address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request
+
+from linnet.wire import ids
+from linnet.wire.errors import RequestRefused
+
+Call = Request[Any, Any, Any]
+
+
+def bearer(request: Call) -> str:
+    """The access token of `Authorization: Bearer`. Raises `unauthorized`."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise RequestRefused("unauthorized")
+    return token
+
+
+def path_id(text: str) -> bytes:
+    """The id in a path, written as a UUID. Raises `malformed`."""
+    try:
+        identifier = ids.parse(text)
+    except ValueError:
+        raise RequestRefused("malformed", "Ids in paths are UUIDs.") from None
+    if ids.show(identifier) != text.lower():
+        raise RequestRefused("malformed", "Ids in paths are UUIDs.")
+    return identifier
+
+
+def host(request: Call) -> str:
+    """The peer's network address. Headers that claim another one are not believed."""
+    return request.client.host if request.client else ""

@@ -1,0 +1,32 @@
+"""Services: what the HTTP edge calls, handed over by the composition root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from linnet.server.services.accounts import Accounts
+from linnet.server.services.contacts import Contacts
+from linnet.server.services.devices import Devices
+from linnet.server.services.keys import Keys
+from linnet.server.services.tokens import Identity, Tokens
+from linnet.wire.rest import SyncPage
+
+
+class Sync(Protocol):
+    """Reads a mailbox in pages."""
+
+    async def sync(self, identity: Identity, since: int, limit: int) -> SyncPage:
+        """At most `limit` rows after `since` for this device, oldest first."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """One of each."""
+
+    accounts: Accounts
+    tokens: Tokens
+    devices: Devices
+    keys: Keys
+    contacts: Contacts
+    sync: Sync

@@ -1,0 +1,61 @@
+"""Metrics: what an operator may count. One object per server, never data about a user in a label.
+
+Names follow the service-level objectives of docs/guides/operate.md. Rates
+(`connection_rate_per_second` and the like) are left to Prometheus: `rate(connections_total[1m])`.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+_LATENCY_MS = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000)
+
+
+class Metrics:
+    """The counters of one server. `registry` may be given to collect more beside them."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry = registry or CollectorRegistry()
+        # gateway
+        self.active_connections = Gauge(
+            "active_connections_total", "Sockets open now", registry=registry
+        )
+        self.connections = Counter("connections", "Sockets opened", registry=registry)
+        self.connection_errors = Counter(
+            "connection_errors", "Sockets closed by this side", ["reason"], registry=registry
+        )
+        self.websocket_message_latency_ms = Histogram(
+            "websocket_message_latency_ms",
+            "From a message frame read to its `sent` written, in milliseconds",
+            buckets=_LATENCY_MS,
+            registry=registry,
+        )
+        # delivery
+        self.messages_sent = Counter(
+            "messages_sent", "Messages durably accepted, by mode", ["type"], registry=registry
+        )
+        self.message_delivery_latency_ms = Histogram(
+            "message_delivery_latency_ms",
+            "From a message accepted to its delivery acknowledged, in milliseconds",
+            buckets=_LATENCY_MS,
+            registry=registry,
+        )
+        self.delivery_failures = Counter(
+            "delivery_failures", "Messages refused", ["reason"], registry=registry
+        )
+        self.write_latency_ms = Histogram(
+            "write_latency_ms",
+            "A group commit, in milliseconds",
+            buckets=_LATENCY_MS,
+            registry=registry,
+        )
+        # HTTP
+        self.http_requests = Counter(
+            "http_requests", "HTTP answers", ["method", "resource", "status"], registry=registry
+        )
+
+    def text(self) -> bytes:
+        """Everything in Prometheus's text format, of type CONTENT_TYPE."""
+        return generate_latest(self.registry)

@@ -1,0 +1,273 @@
+"""A server without sockets for tests: memory backends, a clock and codes under control."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from linnet.server import config
+from linnet.server.api.services import Services
+from linnet.server.backends.memory.accounts import MemoryAccounts
+from linnet.server.backends.memory.devices import MemoryDevices
+from linnet.server.backends.memory.keys import MemoryKeys
+from linnet.server.backends.memory.rates import MemoryRates
+from linnet.server.backends.memory.registrations import MemoryRegistrations
+from linnet.server.backends.memory.tokens import MemoryTokens
+from linnet.server.ports import Unavailable
+from linnet.server.ports.devices import Device, StoredList
+from linnet.server.ports.tokens import Family
+from linnet.server.services.accounts import Accounts, Stores
+from linnet.server.services.contacts import Contacts
+from linnet.server.services.devices import Devices
+from linnet.server.services.keys import Keys
+from linnet.server.services.tokens import Identity, TokenKeys, Tokens, proof_message
+from linnet.signing import xeddsa
+from linnet.signing.device_list import first_list
+from linnet.signing.keys import KeyPair, generate
+from linnet.wire.rest import (
+    DeviceKeys,
+    KemPreKey,
+    KeyUpload,
+    OneTimeKey,
+    Refresh,
+    RegistrationFinish,
+    Signed,
+    SignedKey,
+    SyncPage,
+)
+
+NOW_MS = 1_800_000_000_000
+NUMBER = "+4915112345678"
+HOST = "192.0.2.7"
+
+
+def seeded(seed: str) -> Callable[[int], bytes]:
+    """Randomness that is the same in every run."""
+    calls = 0
+
+    def rng(size: int) -> bytes:
+        nonlocal calls
+        calls += 1
+        return hashlib.shake_256(f"{seed} {calls}".encode()).digest(size)
+
+    return rng
+
+
+@dataclass
+class Clock:
+    """Stands still until told."""
+
+    ms: int = NOW_MS
+
+    def __call__(self) -> int:
+        return self.ms
+
+    def forward(self, seconds: float) -> None:
+        """Step; backwards if negative."""
+        self.ms += int(seconds * 1000)
+
+
+@dataclass
+class Codes:
+    """Remembers what was sent; fails while `down`."""
+
+    sent: list[tuple[str, str]] = field(default_factory=list)
+    down: bool = False
+
+    async def send(self, number: str, code: str, expires_in_s: int) -> None:
+        if self.down:
+            raise Unavailable("down")
+        self.sent.append((number, code))
+
+    @property
+    def last(self) -> str:
+        """The newest code."""
+        return self.sent[-1][1]
+
+    @property
+    def wrong(self) -> str:
+        """Not the newest code."""
+        return f"{(int(self.last) + 1) % 1_000_000:06}"
+
+
+class FlakyKeys(MemoryKeys):
+    """Stores nothing while `down`."""
+
+    down = False
+
+    async def put(self, account: bytes, device: int, upload: KeyUpload, most: int) -> None:
+        if self.down:
+            raise Unavailable("down")
+        await super().put(account, device, upload, most)
+
+
+class RacedTokens(MemoryTokens):
+    """Lets something happen once between a read and the rotation that follows."""
+
+    between: Callable[[], Awaitable[object]] | None = None
+
+    async def rotate(self, id: bytes, expected: bytes, new: Family) -> bool:
+        happen, self.between = self.between, None
+        if happen is not None:
+            await happen()
+        return await super().rotate(id, expected, new)
+
+
+class LinkedDevices(MemoryDevices):
+    """Can list one more device, as linking will."""
+
+    def link(self, account: bytes, signed: Signed, device: Device) -> None:
+        held = self._lists[account]
+        self._devices[account, device.device] = device
+        self._store(
+            account,
+            StoredList(signed.body, signed.sig, held.version + 1, held.set + 1),
+            [1, device.device],
+        )
+
+
+class EmptySync:
+    """Mailboxes without rows; tells what was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, int]] = []
+
+    async def sync(self, identity: Identity, since: int, limit: int) -> SyncPage:
+        self.asked.append((since, limit))
+        return SyncPage(rows=[], head=since, more=False)
+
+
+class Kit:
+    """Services over memory backends, with everything a test wants to reach."""
+
+    def __init__(self) -> None:
+        self.clock, self.codes, self.sync = Clock(), Codes(), EmptySync()
+        self.limits, self.key_limits = config.Accounts(), config.Keys()
+        self.rng = seeded("server")
+        self.devices, self.keys = LinkedDevices(), FlakyKeys()
+        self.accounts, self.registrations = MemoryAccounts(self.devices), MemoryRegistrations()
+        self.families, self.rates = RacedTokens(), MemoryRates()
+        self.revoked: list[tuple[bytes, int]] = []
+        self.told = 0
+        self.services = self._services()
+
+    def _services(self) -> Services:
+        tokens = Tokens(
+            self.families,
+            self.devices,
+            self.limits,
+            TokenKeys(b"a" * 32, b"r" * 32),
+            self.clock,
+            lambda account, device: self.revoked.append((account, device)),
+        )
+        stores = Stores(self.accounts, self.devices, self.registrations, self.keys)
+        return Services(
+            accounts=Accounts(
+                stores,
+                self.rates,
+                self.codes,
+                tokens,
+                self.limits,
+                self.key_limits,
+                b"p" * 32,
+                self.clock,
+                self.rng,
+                self._told,
+            ),
+            tokens=tokens,
+            devices=Devices(self.devices, self.accounts, self.keys, tokens, self.clock, self._told),
+            keys=Keys(self.keys, self.devices, self.rates, self.key_limits, self.clock),
+            contacts=Contacts(self.accounts, self.rates, self.key_limits, b"p" * 32, self.clock),
+            sync=self.sync,
+        )
+
+    async def _told(self) -> None:
+        self.told += 1
+
+
+@dataclass
+class Person:
+    """The keys of somebody with one device."""
+
+    name: str
+    account_key: KeyPair
+    device_key: KeyPair
+    rng: Callable[[int], bytes]
+
+    def finish(self, account: bytes, ticket: bytes, now_ms: int = NOW_MS) -> RegistrationFinish:
+        """What ends the registration of this person."""
+        signed = first_list(
+            account, self.account_key, self.device_key, b"", now_ms // 1000, self.rng
+        )
+        upload = self.upload(one_time=2, kem=1)
+        assert upload.signed is not None
+        assert upload.last_resort is not None
+        return RegistrationFinish(
+            ticket=ticket,
+            account_key=self.account_key.public,
+            list=Signed(body=signed.body, sig=signed.sig),
+            keys=DeviceKeys(
+                registration_id=4711,
+                identity=self.device_key.public,
+                signed=upload.signed,
+                last_resort=upload.last_resort,
+                one_time=upload.one_time,
+                kem=upload.kem,
+            ),
+            backup=b"sealed",
+        )
+
+    def upload(self, one_time: int = 0, kem: int = 0, first_id: int = 1) -> KeyUpload:
+        """A correctly signed upload of so many keys."""
+        ids = range(first_id, first_id + max(one_time, kem))
+        return KeyUpload(
+            signed=self._signed(first_id),
+            last_resort=self._kem(first_id),
+            one_time=[OneTimeKey(id=id, key=generate(self.rng).public) for id in ids[:one_time]],
+            kem=[self._kem(id) for id in ids[:kem]],
+        )
+
+    def refresh(self, account: bytes, refresh: str, id: bytes) -> Refresh:
+        """A proven refresh request."""
+        proof = xeddsa.sign(self.device_key.private, proof_message(refresh, id), self.rng)
+        return Refresh(account=account, device=1, refresh=refresh, id=id, proof=proof)
+
+    def _signed(self, id: int) -> SignedKey:
+        key = generate(self.rng).public
+        return SignedKey(id=id, key=key, sig=xeddsa.sign(self.device_key.private, key, self.rng))
+
+    def _kem(self, id: int) -> KemPreKey:
+        key = b"\x08" + self.rng(1568)
+        return KemPreKey(id=id, key=key, sig=xeddsa.sign(self.device_key.private, key, self.rng))
+
+
+def person(name: str = "alice") -> Person:
+    """Somebody; the same name has the same keys."""
+    rng = seeded(name)
+    return Person(name, generate(rng), generate(rng), rng)
+
+
+class Registered(msgspec.Struct):
+    """Somebody with an account and a first login."""
+
+    who: Person
+    account: bytes
+    access: str
+    refresh: str
+
+    def identity(self, kit: Kit) -> Identity:
+        """Who the access token says it is."""
+        return kit.services.tokens.verify(self.access)
+
+
+async def register(kit: Kit, name: str = "alice", number: str = NUMBER) -> Registered:
+    """The whole flow through the services."""
+    who, accounts = person(name), kit.services.accounts
+    started = await accounts.start(number, HOST)
+    proven = await accounts.prove(started.registration, kit.codes.last)
+    request = who.finish(proven.account, proven.ticket, kit.clock())
+    login = await accounts.finish(started.registration, request)
+    return Registered(who, login.account, login.access, login.refresh)

@@ -1,0 +1,105 @@
+"""Publishing and taking keys: only correctly signed ones, only so many, only of listed devices."""
+
+import asyncio
+from collections.abc import Awaitable
+
+import pytest
+from tests.server.kit import Kit, person, register
+
+from linnet.wire.errors import RequestRefused
+from linnet.wire.rest import KeyCount, KeyUpload
+
+BOB = "+4915112345679"
+
+
+@pytest.fixture
+def kit() -> Kit:
+    return Kit()
+
+
+async def test_uploaded_keys_are_counted_and_taken(kit: Kit) -> None:
+    alice, bob = await register(kit), await register(kit, "bob", BOB)
+    upload = alice.who.upload(one_time=5, kem=3, first_id=100)
+    count = await kit.services.keys.upload(alice.identity(kit), upload)
+    assert count == KeyCount(one_time=7, kem=4)
+    bundle = await kit.services.keys.take(bob.identity(kit), alice.account, 1)
+    assert (bundle.identity, bundle.registration_id) == (alice.who.device_key.public, 4711)
+    assert bundle.signed == upload.signed
+    assert bundle.one_time is not None
+    assert not bundle.kem_last_resort
+    assert await kit.services.keys.count(alice.identity(kit)) == KeyCount(one_time=6, kem=3)
+
+
+async def test_an_upload_repeated_is_one(kit: Kit) -> None:
+    alice = await register(kit)
+    upload = alice.who.upload(one_time=5, kem=3, first_id=100)
+    for _ in range(2):
+        count = await kit.services.keys.upload(alice.identity(kit), upload)
+    assert count == KeyCount(one_time=7, kem=4)
+
+
+async def test_keys_not_signed_by_the_device_are_refused_whole(kit: Kit) -> None:
+    alice = await register(kit)
+    upload = person("mallory").upload(one_time=5, kem=3, first_id=100)
+    await _refused(kit.services.keys.upload(alice.identity(kit), upload), "bad_signature")
+    assert await kit.services.keys.count(alice.identity(kit)) == KeyCount(one_time=2, kem=1)
+
+
+async def test_checking_a_large_upload_lets_others_work(kit: Kit) -> None:
+    alice = await register(kit)
+    upload = alice.who.upload(kem=20, first_id=100)
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while turns < 1000:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(other())
+        await kit.services.keys.upload(alice.identity(kit), upload)
+        assert turns >= 5
+
+
+async def test_when_all_are_taken_the_last_resort_is_given(kit: Kit) -> None:
+    alice, bob = await register(kit), await register(kit, "bob", BOB)
+    bundles = [await kit.services.keys.take(bob.identity(kit), alice.account, 1) for _ in range(3)]
+    assert [bundle.kem_last_resort for bundle in bundles] == [False, True, True]
+    assert [bundle.one_time is None for bundle in bundles] == [False, False, True]
+
+
+async def test_nobody_empties_a_device(kit: Kit) -> None:
+    alice, bob = await register(kit), await register(kit, "bob", BOB)
+    eve = await register(kit, "eve", "+4915112345680")
+    for _ in range(6):
+        await kit.services.keys.take(bob.identity(kit), alice.account, 1)
+    with pytest.raises(RequestRefused) as refused:
+        await kit.services.keys.take(bob.identity(kit), alice.account, 1)
+    assert (refused.value.code, refused.value.retry_after_s) == ("rate_limited", 601)
+    await kit.services.keys.take(eve.identity(kit), alice.account, 1)
+    await kit.services.keys.take(bob.identity(kit), eve.account, 1)
+
+
+async def test_a_device_nobody_listed_is_not_found(kit: Kit) -> None:
+    alice = await register(kit)
+    await _refused(kit.services.keys.take(alice.identity(kit), alice.account, 2), "not_found")
+    await _refused(kit.services.keys.take(alice.identity(kit), bytes(16), 1), "not_found")
+
+
+async def test_a_listed_device_without_keys_is_told_apart(kit: Kit) -> None:
+    alice = await register(kit)
+    await kit.keys.drop(alice.account, 1)
+    await _refused(kit.services.keys.take(alice.identity(kit), alice.account, 1), "no_keys")
+
+
+async def test_an_empty_upload_changes_nothing(kit: Kit) -> None:
+    alice = await register(kit)
+    count = await kit.services.keys.upload(alice.identity(kit), KeyUpload())
+    assert count == KeyCount(one_time=2, kem=1)
+
+
+async def _refused(attempt: Awaitable[object], code: str) -> None:
+    with pytest.raises(RequestRefused) as refused:
+        await attempt
+    assert refused.value.code == code
