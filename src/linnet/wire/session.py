@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import typing
 from enum import Enum
-from types import MappingProxyType
 
 from linnet.wire.codec import Unknown
 from linnet.wire.errors import LocalError, RemoteError
@@ -39,18 +38,18 @@ class State(Enum):
     """Nothing more is said or believed."""
 
 
-Turns = MappingProxyType[type, State]
+Turns = dict[type, State]
 """Frame type to the state after it; a type that is not a key may not come now."""
 
 
-def _turns(*frames: type, to: State) -> dict[type, State]:
+def _turns(*frames: type, to: State) -> Turns:
     return dict.fromkeys(frames, to)
 
 
 _REQUESTS = [frame for frame in typing.get_args(ClientFrame) if frame is not Hello]
 _REPLIES = [frame for frame in typing.get_args(ServerFrame) if frame not in (Welcome, Drain)]
 
-CLIENT_SAYS: dict[State, dict[type, State]] = {
+CLIENT_SAYS: dict[State, Turns] = {
     State.NEW: _turns(Hello, to=State.GREETED),
     State.GREETED: {},
     State.LIVE: _turns(*_REQUESTS, to=State.LIVE),
@@ -59,7 +58,7 @@ CLIENT_SAYS: dict[State, dict[type, State]] = {
 }
 """What a client may say in a state, and the state after it."""
 
-SERVER_SAYS: dict[State, dict[type, State]] = {
+SERVER_SAYS: dict[State, Turns] = {
     State.NEW: {},
     State.GREETED: _turns(Welcome, to=State.LIVE),
     State.LIVE: _turns(*_REPLIES, to=State.LIVE) | _turns(Drain, to=State.DRAINING),
@@ -78,21 +77,15 @@ DEADLINES: dict[State, tuple[int, str]] = {
 """Longest stay in a state, in seconds, and the row of CLOSES that ends it."""
 
 
-def _frozen(table: dict[State, dict[type, State]], skips: frozenset[State]) -> dict[State, Turns]:
+def _skipping(table: dict[State, Turns]) -> dict[State, Turns]:
     return {
-        state: MappingProxyType(turns | (_turns(Unknown, to=state) if state in skips else {}))
+        state: turns | _turns(Unknown, to=state) if state in SKIPS_UNKNOWN else turns
         for state, turns in table.items()
     }
 
 
-_HEARD = {
-    Side.CLIENT: _frozen(SERVER_SAYS, SKIPS_UNKNOWN),
-    Side.SERVER: _frozen(CLIENT_SAYS, frozenset()),
-}
-_SAID = {
-    Side.CLIENT: _frozen(CLIENT_SAYS, frozenset()),
-    Side.SERVER: _frozen(SERVER_SAYS, frozenset()),
-}
+_HEARD = {Side.CLIENT: _skipping(SERVER_SAYS), Side.SERVER: CLIENT_SAYS}
+_SAID = {Side.CLIENT: CLIENT_SAYS, Side.SERVER: SERVER_SAYS}
 
 
 class Session:
