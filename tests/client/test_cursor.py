@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linnet.client.cursor import Step, resynced, step
+from linnet.client.cursor import Step, step
 
 
 def mailbox(gaps: list[int]) -> list[tuple[int, int]]:
@@ -54,8 +54,3 @@ def test_a_row_taken_before_is_a_repeat() -> None:
 
 def test_a_lost_row_is_a_gap() -> None:
     assert step(100, 105, 107) is Step.GAP
-
-
-def test_a_resync_moves_the_cursor_on_and_never_back() -> None:
-    assert resynced(100, 500) == 500
-    assert resynced(500, 100) == 500

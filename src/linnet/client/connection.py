@@ -6,6 +6,9 @@ that a server which comes back is not met by everyone at once.
 
 from typing import Final
 
+import apsw
+
+from linnet.client import facts
 from linnet.client.dialogue import Dialogue, Drained, GapSeen, Parts, Silent
 from linnet.client.errors import (
     LinkClosed,
@@ -16,6 +19,7 @@ from linnet.client.errors import (
 )
 from linnet.client.events import Connection as Shown
 from linnet.client.events import ConnectionState
+from linnet.client.facts import Cursor, Proof
 from linnet.wire.errors import CLOSES, Reconnect, RemoteError, reconnect_after
 
 NOW_BASE_S: Final = 0.25
@@ -67,6 +71,8 @@ class Connection:
         try:
             await self._dialogue()
         except LinkClosed as closed:
+            if closed.code == CLOSES["bad_resume"].code and await self._cursor_lowered():
+                return Reconnect.NOW, "bad_resume", None
             return self._after_close(closed.code), _name(closed.code), None
         except RemoteError as error:
             return Reconnect.LATER, error.close.name, None
@@ -96,6 +102,22 @@ class Connection:
             await Dialogue(parts, link).run(self._token, self._live)
         finally:
             link.close()
+
+    async def _cursor_lowered(self) -> bool:
+        """Go back to the highest head that the server can be reminded of having told.
+
+        Rows above it came after the last proof. If the server's store went back meanwhile, it
+        believes only what it proved; what comes again is known here and dropped.
+        """
+
+        def lower(db: apsw.Connection) -> bool:
+            cursor, proof = facts.get_or(db, Cursor()), facts.get_or(db, Proof())
+            if cursor.position <= proof.head:
+                return False
+            facts.put(db, Cursor(position=proof.head))
+            return True
+
+        return await self._parts.store.write(lower)
 
     def _live(self) -> None:
         self._token_refused = False

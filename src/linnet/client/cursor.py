@@ -3,7 +3,8 @@
 Pure. Every row names its `position` and `prev`, the position of the row before it. A row is taken
 only if nothing lies between it and the cursor; what was taken before is dropped; where something
 is missing, nothing is taken and the socket is opened again from the cursor, so that no gap is ever
-acknowledged (docs/protocol/client.md, "Cursor").
+acknowledged (docs/protocol/client.md, "Cursor"). Only the server moves the cursor otherwise, by
+`resync {from}`: onwards where rows have expired, back where its own store went back.
 """
 
 from enum import Enum
@@ -22,8 +23,3 @@ def step(cursor: int, prev: int, position: int) -> Step:
     if position <= cursor:
         return Step.REPEAT
     return Step.TAKE if prev <= cursor else Step.GAP
-
-
-def resynced(cursor: int, start: int) -> int:
-    """The cursor after `resync {from}`: rows up to `start` have expired. It never goes back."""
-    return max(cursor, start)

@@ -25,6 +25,7 @@ from linnet.client.sender import Sender
 from linnet.client.store import Store
 from linnet.client.tokens import Tokens
 from linnet.wire.codec import CODECS, MSGPACK, Unknown
+from linnet.wire.errors import RemoteError
 from linnet.wire.frames import (
     Ack,
     ClientFrame,
@@ -116,9 +117,21 @@ class Dialogue:
                     frames = [await self._link.receive()]
             except TimeoutError:
                 raise Silent from None
+            over = await self._receive_waiting(frames)
+            await self._take(frames)
+            if over is not None:
+                raise over
+
+    async def _receive_waiting(
+        self, frames: list[ServerFrame | Unknown]
+    ) -> LinkClosed | RemoteError | None:
+        """Add what is there already; why nothing follows, if so: what came before still counts."""
+        try:
             while len(frames) < BATCH_FRAMES and self._link.waiting():
                 frames.append(await self._link.receive())
-            await self._take(frames)
+        except (LinkClosed, RemoteError) as over:
+            return over
+        return None
 
     async def _heartbeat(self, limits: SessionLimits) -> None:
         while True:

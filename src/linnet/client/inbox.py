@@ -92,7 +92,7 @@ class Inbox:
                 case Status():
                     self._status(db, frame, effects)
                 case Resync():
-                    position = cursor.resynced(position, frame.start)
+                    position = frame.start
                 case Pong():
                     remember_proof(db, frame.head, frame.proof)
                 case _:
