@@ -11,7 +11,14 @@ from typing import Protocol
 
 import msgspec
 
+from linnet.server.ports import Unavailable
 from linnet.wire.frames import Interval, Part, Sets
+
+STEP_AHEAD_MS = 2 * 24 * 3600 * 1000
+STEP_BACK_MS = 3600 * 1000
+"""A clock further ahead of, or behind, where it was last right has stepped."""
+EPOCH_END = 32
+"""Epochs stay below this, so that positions stay below 2^53."""
 
 
 class Accepted(msgspec.Struct, array_like=True, gc=False):
@@ -121,7 +128,7 @@ class Opened(msgspec.Struct, frozen=True):
     recent: list[bytes]
     """Newest ids that have an outcome, oldest first."""
     older_ids_until_ms: int
-    """Largest time inside any stored id that is not in `recent`; 0 if there is none."""
+    """No stored id outside `recent` has a larger time inside; 0 if there is none outside."""
 
 
 class Wanted(msgspec.Struct):
@@ -175,11 +182,28 @@ class Timeline(Protocol):
         was not committed when the call began."""
 
     async def raise_epoch(self) -> int:
-        """The store went back in time: number from a new epoch on. Returns it (below 32)."""
+        """The store went back in time: number from a new epoch on. Returns it.
+
+        Raises Unavailable where no epoch is left.
+        """
 
     async def retain(self, now_ms: int, keep_ms: int, trust_clock: bool = False) -> Retained:
-        """Drop whole segments in which every row is older than `keep_ms`. After a step of the
-        clock (docs/protocol/delivery.md, Retention) does nothing unless told to trust it."""
+        """Drop what is older than `keep_ms`, or later: the oldest rows, never out of the middle
+        of a mailbox, and an outcome never before the time inside its id is that old. After a step
+        of the clock (docs/protocol/delivery.md, Retention) does nothing unless told to trust it.
+        May be called while a batch is in flight."""
+
+
+def clock_stepped(right_ms: int, now_ms: int) -> bool:
+    """Whether a clock that was last right at `right_ms` (0: never seen) has stepped since."""
+    return bool(right_ms) and not -STEP_BACK_MS <= now_ms - right_ms <= STEP_AHEAD_MS
+
+
+def next_epoch(epoch: int) -> int:
+    """The epoch after this one. Raises Unavailable: there is none."""
+    if epoch + 1 >= EPOCH_END:
+        raise Unavailable("no epoch is left; this store must be rebuilt")
+    return epoch + 1
 
 
 def outcomes_in_scope(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import dropwhile
 
 from linnet.server.ports.timeline import (
+    Accepted,
     Batch,
     Cursor,
     DeviceSet,
@@ -17,11 +19,10 @@ from linnet.server.ports.timeline import (
     Outcome,
     Retained,
     Wanted,
+    clock_stepped,
+    next_epoch,
 )
 from linnet.wire.ids import message_time_ms
-
-STEP_MS = 2 * 24 * 3600 * 1000
-"""A clock this much ahead of the last commit or pass, or an hour behind it, has stepped."""
 
 
 class MemoryTimeline:
@@ -77,7 +78,8 @@ class MemoryTimeline:
             self._marks.setdefault((mark.conversation, mark.account), {})[mark.device] = mark
         for cursor in batch.cursors:
             self._cursors[(cursor.account, cursor.device)] = cursor
-        self._clock_ms = max(self._clock_ms, batch.clock_ms)
+        if batch.clock_ms > self._clock_ms and not clock_stepped(self._clock_ms, batch.clock_ms):
+            self._clock_ms = batch.clock_ms
 
     def _number(self, entry: Entry) -> None:
         """One outcome an accepted message, and the head it leaves."""
@@ -107,18 +109,27 @@ class MemoryTimeline:
         return found
 
     async def raise_epoch(self) -> int:
-        self._epoch += 1
+        self._epoch = next_epoch(self._epoch)
         self._last = max(self._last, self._epoch << 48)
         return self._epoch
 
     async def retain(self, now_ms: int, keep_ms: int, trust_clock: bool = False) -> Retained:
-        step = now_ms - self._clock_ms
-        if not trust_clock and self._clock_ms and not -3_600_000 <= step <= STEP_MS:
+        if not trust_clock and clock_stepped(self._clock_ms, now_ms):
             return Retained(0, "the clock has stepped")
         self._clock_ms = now_ms
         dropped = 0
         for mailbox, rows in self._rows.items():
-            kept = [row for row in rows if row.accepted.server_timestamp >= now_ms - keep_ms]
+            kept = list(dropwhile(lambda row: _time_ms(row.accepted) < now_ms - keep_ms, rows))
             dropped += len(rows) - len(kept)
             self._rows[mailbox] = kept
+        for id, outcomes in list(self._outcomes.items()):
+            self._outcomes[id] = [one for one in outcomes if _time_ms(one) >= now_ms - keep_ms]
+            if not self._outcomes[id]:
+                del self._outcomes[id]
         return Retained(dropped)
+
+
+def _time_ms(outcome: Outcome) -> int:
+    """When an outcome is from, for retention: kept while its id could be taken for new."""
+    server_ms = outcome.server_timestamp if isinstance(outcome, Accepted) else 0
+    return max(server_ms, message_time_ms(outcome.id))

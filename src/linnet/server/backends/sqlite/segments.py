@@ -23,7 +23,8 @@ AGE_MOST_MS = 24 * 3600 * 1000
 
 
 class Closed(msgspec.Struct, frozen=True):
-    """A segment that takes no more rows."""
+    """A segment that takes no more rows. `latest_ms` is the newest time in it, of a message or
+    inside an id: an outcome is kept for as long as its id could be taken for new."""
 
     number: int
     last_position: int
@@ -37,7 +38,7 @@ class Open(msgspec.Struct):
 
     number: int
     rows: int = 0
-    first_ms: int = 0
+    since_ms: int = 0
     latest_ms: int = 0
     first_id_ms: int = 1 << 62
     last_id_ms: int = 0
@@ -47,7 +48,8 @@ class Open(msgspec.Struct):
     def note(self, position: int, mailbox: bytes | None) -> None:
         """A row was committed."""
         self.rows += 1
-        self.last_position = position
+        if position > self.last_position:
+            self.last_position = position
         if mailbox is not None:
             held = self.positions.get(mailbox)
             if held is None:
@@ -55,16 +57,17 @@ class Open(msgspec.Struct):
             held.append(position)
 
     def note_time(self, id: bytes, server_ms: int) -> None:
-        """An id and a time that are now in this segment."""
+        """An id, and the time of its message if it became one, are now in this segment."""
         born = message_time_ms(id)
         if born < self.first_id_ms:
             self.first_id_ms = born
         if born > self.last_id_ms:
             self.last_id_ms = born
-        if server_ms > self.latest_ms:
-            self.latest_ms = server_ms
-        if not self.first_ms:
-            self.first_ms = server_ms
+        newest = server_ms if server_ms > born else born
+        if newest > self.latest_ms:
+            self.latest_ms = newest
+        if not self.since_ms:
+            self.since_ms = server_ms or born
 
     def after(self, mailbox: bytes, since: int, most: int) -> Sequence[int]:
         """Positions of the mailbox's rows after `since`, oldest first."""
@@ -74,9 +77,11 @@ class Open(msgspec.Struct):
         start = bisect_right(held, since)
         return held[start : start + most]
 
-    def is_full(self, now_ms: int) -> bool:
-        """Whether the next commit should go to a new segment."""
-        return self.rows >= ROWS_MOST or (self.rows > 0 and now_ms - self.first_ms > AGE_MOST_MS)
+    def is_full(self, now_ms: int, rows_most: int) -> bool:
+        """Whether the next commit should go to a new segment. A clock that jumped makes it full
+        too, once, or the age of what follows could not be told."""
+        age_ms = abs(now_ms - self.since_ms)
+        return self.rows >= rows_most or (self.rows > 0 and age_ms > AGE_MOST_MS)
 
 
 def create(connection: apsw.Connection, number: int) -> None:
@@ -113,12 +118,17 @@ def close(connection: apsw.Connection, segment: Open) -> Closed:
     return closed
 
 
+def numbers(connection: apsw.Connection) -> set[int]:
+    """The segments that retention has not dropped, as of this transaction."""
+    return {number for (number,) in connection.execute("SELECT number FROM segment")}
+
+
 def drop(connection: apsw.Connection, segment: Closed) -> int:
     """Forget a segment; returns how many rows were in it."""
-    (rows,) = connection.execute(f"SELECT count(*) FROM entry_{segment.number}").get
+    rows: int = connection.execute(f"SELECT count(*) FROM entry_{segment.number}").get
     connection.execute(f"DROP TABLE entry_{segment.number}")
     connection.execute("DELETE FROM segment WHERE number = ?", (segment.number,))
-    return int(rows)
+    return rows
 
 
 def append(connection: apsw.Connection, number: int, rows: Iterator[EntryRow]) -> None:

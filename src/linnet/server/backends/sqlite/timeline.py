@@ -8,8 +8,10 @@ the log. One commit costs a few pages of WAL whatever the number of conversation
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import takewhile
 
 import apsw
 
@@ -27,21 +29,28 @@ from linnet.server.ports.timeline import (
     Outcome,
     Retained,
     Wanted,
+    clock_stepped,
+    next_epoch,
 )
 from linnet.wire.ids import message_time_ms
 
 FOLD_AFTER = 200_000
 """Rows between folds: about half a second of recovery."""
-STEP_AHEAD_MS = 2 * 24 * 3600 * 1000
-STEP_BACK_MS = 3600 * 1000
-"""A clock further ahead of, or behind, the last commit or pass has stepped."""
 
 
 class SqliteTimeline:
     """See `linnet.server.ports.timeline.Timeline`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self,
+        database: Database,
+        rows_most: int = segments.ROWS_MOST,
+        fold_after: int = FOLD_AFTER,
+    ) -> None:
         self._db = database
+        self._rows_most = rows_most
+        self._fold_after = fold_after
+        self._writing = asyncio.Lock()  # a pass of retention must not roll under a commit
         self._closed: list[segments.Closed] = []
         self._open = segments.Open(0)
         self._unfolded = Unfolded()
@@ -53,8 +62,6 @@ class SqliteTimeline:
     async def open(self, recent_most: int) -> Opened:
         recent, older_until = await self._db.write(lambda c: self._recover(c, recent_most))
         last = max(self._open.last_position, self._epoch << 48)
-        if self._closed:
-            last = max(last, self._closed[-1].last_position)
         return Opened(self._epoch, last, recent, older_until)
 
     def _recover(self, connection: apsw.Connection, recent_most: int) -> tuple[list[bytes], int]:
@@ -65,7 +72,8 @@ class SqliteTimeline:
             segments.create(connection, 1)
             found = [(1, 0, 0, 0, 0)]
         self._closed = [segments.Closed(*row) for row in found[:-1]]
-        self._open = segments.Open(found[-1][0])
+        # Numbering goes on above what was folded even where retention dropped every row.
+        self._open = segments.Open(found[-1][0], last_position=folded)
         for position, mailbox, _, id, body in connection.execute(
             f"SELECT * FROM entry_{self._open.number} ORDER BY position"
         ):
@@ -104,26 +112,32 @@ class SqliteTimeline:
     # ---- writing
 
     async def commit(self, batch: Batch) -> None:
-        if self._open.is_full(batch.clock_ms):
-            await self._roll()
-        number = self._open.number
-        await self._db.write(lambda connection: _write(connection, number, batch))
-        self._note(batch)
-        if self._unfolded.rows >= FOLD_AFTER:
-            # The batch is durable already: a store too full to fold is no reason to deny it.
-            with suppress(Unavailable):
-                await self._fold()
+        async with self._writing:
+            if self._open.is_full(batch.clock_ms, self._rows_most):
+                await self._roll()
+            number = self._open.number
+            await self._db.write(lambda connection: _write(connection, number, batch))
+            self._note(batch)
+            if self._unfolded.rows >= self._fold_after:
+                # The batch is durable already: a store too full to fold is no reason to deny it.
+                with suppress(Unavailable):
+                    await self._fold()
 
     def _note(self, batch: Batch) -> None:
         """The batch is durable: reads may find it."""
+        self._open.since_ms = self._open.since_ms or batch.clock_ms
+        accepted = None
         for entry in batch.entries:
             self._open.note(entry.position, entry.mailbox)
-            self._open.note_time(entry.accepted.id, entry.accepted.server_timestamp)
+            if entry.accepted is not accepted:
+                accepted = entry.accepted
+                self._open.note_time(accepted.id, accepted.server_timestamp)
         for position, refusal in batch.refusals:
             self._open.note(position, None)
             self._open.note_time(refusal.id, 0)
         self._unfolded.see_batch(batch)
-        self._clock_ms = max(self._clock_ms, batch.clock_ms)
+        if batch.clock_ms > self._clock_ms and not clock_stepped(self._clock_ms, batch.clock_ms):
+            self._clock_ms = batch.clock_ms
 
     async def _roll(self) -> None:
         """Close the open segment and start the next, in one transaction."""
@@ -136,7 +150,7 @@ class SqliteTimeline:
         # Recovery folds from the open segment alone, so what is unfolded goes first.
         await self._fold()
         self._closed.append(await self._db.write(roll))
-        self._open = segments.Open(full.number + 1)
+        self._open = segments.Open(full.number + 1, last_position=full.last_position)
 
     async def _fold(self) -> None:
         """Write what is unfolded to its tables and empty the log. Raises Unavailable."""
@@ -146,7 +160,8 @@ class SqliteTimeline:
 
     async def close(self) -> None:
         """Fold, so that the next start has nothing to recover."""
-        await self._fold()
+        async with self._writing:
+            await self._fold()
 
     # ---- reading
 
@@ -189,42 +204,41 @@ class SqliteTimeline:
             return found
 
         def _rows(connection: apsw.Connection) -> Iterator[tuple[int, bytes, int, bytes]]:
+            held = segments.numbers(connection)
             for segment in older:
-                yield from segments.rows_after(connection, segment, mailbox, since, most_rows)
-            yield from segments.rows_at(connection, number, newest)
+                if segment in held:
+                    yield from segments.rows_after(connection, segment, mailbox, since, most_rows)
+            if number in held:
+                yield from segments.rows_at(connection, number, newest)
 
-        try:
-            return await self._db.read(read)
-        except apsw.SQLError:
-            # Retention dropped a segment between the look and the read: look again, once.
-            if {closed.number for closed in self._closed}.issuperset(older):
-                raise
-            return await self.page(mailbox, since, most_rows, most_bytes)
+        return await self._db.read(read)
 
     # ---- retention
 
     async def raise_epoch(self) -> int:
-        epoch = self._epoch + 1
-        if epoch >= 32:
-            raise Unavailable("no epoch is left; this store must be rebuilt")
+        epoch = next_epoch(self._epoch)
         await self._db.write(lambda c: c.execute("UPDATE timeline SET epoch = ?", (epoch,)))
         self._epoch = epoch
         return epoch
 
     async def retain(self, now_ms: int, keep_ms: int, trust_clock: bool = False) -> Retained:
-        step = now_ms - self._clock_ms
-        if self._clock_ms and not trust_clock and not -STEP_BACK_MS <= step <= STEP_AHEAD_MS:
-            return Retained(0, f"the clock moved {step // 3_600_000} hours since the last commit")
-        if self._open.is_full(now_ms):
+        async with self._writing:
+            if not trust_clock and clock_stepped(self._clock_ms, now_ms):
+                hours = (now_ms - self._clock_ms) // 3_600_000
+                return Retained(0, f"the clock moved {hours} hours since it was last right")
+            return await self._drop_older(now_ms, now_ms - keep_ms)
+
+    async def _drop_older(self, now_ms: int, before_ms: int) -> Retained:
+        if self._open.is_full(now_ms, self._rows_most):
             await self._roll()
-        old = [closed for closed in self._closed if closed.latest_ms < now_ms - keep_ms]
+        old = list(takewhile(lambda closed: closed.latest_ms < before_ms, self._closed))
 
         def drop(connection: apsw.Connection) -> int:
             connection.execute("UPDATE timeline SET clock_ms = ?", (now_ms,))
             return sum(segments.drop(connection, closed) for closed in old)
 
         dropped = await self._db.write(drop)
-        self._closed = [closed for closed in self._closed if closed not in old]
+        self._closed = self._closed[len(old) :]
         self._clock_ms = now_ms
         return Retained(dropped)
 
@@ -277,7 +291,10 @@ def _read(
         ):
             held = DeviceSet(account, mailbox, number, rows.unpack_devices(devices))
             loaded.sets[account] = held
+    kept = segments.numbers(connection) if ids else set()
     for id, number in ids:
+        if number not in kept:
+            continue
         outcomes: list[Outcome] = loaded.outcomes.setdefault(id, [])
         for owner, body in segments.rows_by_id(connection, number, id):
             outcomes.append(rows.outcome(owner, body))

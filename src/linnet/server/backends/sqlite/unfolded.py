@@ -38,6 +38,7 @@ class Unfolded:
 
     def see_cursor(self, cursor: Cursor) -> None:
         """A cursor that was committed."""
+        self.rows += 1
         self._cursors[(cursor.account, cursor.device)] = cursor
 
     def see_batch(self, batch: Batch) -> None:
