@@ -11,13 +11,20 @@ import time
 from collections.abc import Callable
 
 
+def _uptime_s() -> float:
+    """Monotonic, and counting while the machine sleeps, where the system has such a clock."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
 class Clock:
     """Milliseconds since the epoch, two ways."""
 
     def __init__(
         self,
         wall_s: Callable[[], float] = time.time,
-        monotonic_s: Callable[[], float] = time.monotonic,
+        monotonic_s: Callable[[], float] = _uptime_s,
     ) -> None:
         self._wall_s = wall_s
         self._monotonic_s = monotonic_s

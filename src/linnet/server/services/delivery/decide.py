@@ -43,7 +43,7 @@ class Delivery(msgspec.Struct, gc=False):
 
 
 class Retry(msgspec.Struct, gc=False):
-    """A refusal for this try only: nothing is stored and the same id may come again."""
+    """A refusal that leaves no outcome: the same id is judged anew when it comes again."""
 
     code: str
     sets: Sets | None = None
@@ -79,7 +79,8 @@ def decide(
     if earlier > later:
         earlier, later = later, earlier
     if born < earlier - HORIZON_MS or born > later + ID_AHEAD_MS:
-        return _refuse(head, record, "id_time")
+        # What clients put in an id must not decide where the store looks for ids.
+        return Decision(Retry("id_time"), [], head)
     if recipient is None:
         return _refuse(head, record, "unknown_recipient")
     if frame.mode == FULL and frame.sets != (recipient.number, sender.number):
@@ -98,23 +99,21 @@ def _refuse(head: Head, record: Record, code: str) -> Decision:
 def _addressed_rightly(record: Record, sender: DeviceSet, recipient: DeviceSet) -> bool:
     """Whether the ciphertexts are for exactly the devices that the mode asks for."""
     frame = record.frame
-    mine = sender.devices
-    if len(mine) == 1 == len(frame.parts) and not frame.own_parts and frame.mode != CONTROL:
-        # Nearly every message: one device on each side.
-        theirs = recipient.devices
-        if recipient is not sender and len(theirs) == 1:
-            return frame.parts[0].device == theirs[0] and mine[0] == record.device
+    mine, theirs = sender.devices, recipient.devices
+    to_self = recipient.account == sender.account
+    if len(mine) == len(theirs) == len(frame.parts) == 1 and not (frame.own_parts or to_self):
+        # Nearly every message: one device on each side, so every mode asks for the same.
+        return frame.parts[0].device == theirs[0] and mine[0] == record.device
     to = [part.device for part in frame.parts]
     own = [part.device for part in frame.own_parts]
-    listed = set(recipient.devices)
+    listed = set(theirs)
     others = set(mine) - {record.device}
     if record.device not in mine or len(set(to)) != len(to) or len(set(own)) != len(own):
         return False
-    if recipient.account == sender.account:
+    if to_self:
         listed -= {record.device}
+        others = set()
     if frame.mode == FULL:
-        if recipient.account == sender.account:
-            others = set()
         return set(to) == listed and set(own) == others
     if frame.mode == NARROWED:
         return bool(to) and set(to) <= listed and set(own) <= others

@@ -33,11 +33,14 @@ from linnet.server.ports.timeline import (
 from linnet.server.services.clock import Clock
 from linnet.server.services.delivery.decide import Delivery, Record, Retry, decide
 from linnet.server.services.delivery.memory import Memory
-from linnet.server.services.delivery.watermark import extend, union
+from linnet.server.services.delivery.watermark import Run, extend, union
 from linnet.wire.frames import Sets
 
 _log = logging.getLogger("linnet.delivery")
 
+import os as _o
+PACE_FROM = int(_o.environ.get("PACE_FROM", 8))
+PACE_S = float(_o.environ.get("PACE_S", 0.002))
 _RETRY_S = 1.0
 """How long acks wait before a store that refused them is tried again."""
 
@@ -60,15 +63,13 @@ class Submitted(msgspec.Struct, gc=False):
 
 
 class Committed(msgspec.Struct, gc=False):
-    """A device's cumulative ack: rows up to `position`, of which these are others' messages.
-
-    `seen` maps conversation to (sender, first conv_seq, last conv_seq, position of the last).
-    """
+    """A device's cumulative ack: rows up to `position`, and the runs among them that are others'
+    messages, by conversation."""
 
     account: bytes
     device: int
     position: int
-    seen: dict[bytes, tuple[bytes, int, int, int]]
+    runs: dict[bytes, list[Run]]
     gap: int = 0
 
 
@@ -82,11 +83,14 @@ class Inline:
         self._config = config
         self._clock = clock
         self._records: list[Submitted] = []
-        self._acks: dict[tuple[bytes, int], Committed] = {}
+        self._acks: list[Committed] = []
+        self._newest_ack: dict[tuple[bytes, int], Committed] = {}
         self._sets: list[tuple[DeviceSet, asyncio.Future[None]]] = []
         self._wake = asyncio.Event()
         self._stopping = False
+        self._numbering = asyncio.Lock()
         self._last = 0
+        self._crowd = 0
         self.epoch = 0
         self.memory: Memory
         self.on_commit: Callable[[int, int], None] = lambda records, acks: None
@@ -115,29 +119,30 @@ class Inline:
     def ack(self, committed: Committed) -> None:
         """Fold a device's ack into its watermarks; its senders hear once that is durable.
 
-        Acks of one device waiting for a commit are joined, so there are never more of them than
-        devices connected.
+        Acks of one device waiting for a commit are joined, except over a resync, so there are
+        hardly ever more of them than devices connected.
         """
         self._join_ack(committed)
         self._wake.set()
 
     def _join_ack(self, committed: Committed) -> None:
         key = (committed.account, committed.device)
-        waiting = self._acks.get(key)
-        if waiting is None:
-            self._acks[key] = committed
+        waiting = self._newest_ack.get(key)
+        if waiting is None or committed.gap > waiting.gap:
+            self._newest_ack[key] = committed
+            self._acks.append(committed)
             return
         waiting.position = max(waiting.position, committed.position)
-        waiting.gap = max(waiting.gap, committed.gap)
-        for conversation, (peer, first, last, at) in committed.seen.items():
-            _, low, high, there = waiting.seen.get(conversation, (peer, first, last, at))
-            waiting.seen[conversation] = (peer, min(first, low), max(last, high), max(at, there))
+        for conversation, runs in committed.runs.items():
+            waiting.runs.setdefault(conversation, []).extend(runs)
 
     async def change_set(self, change: DeviceSet) -> None:
         """Decide a device-set change; returns once messages are judged by it.
 
         Raises Unavailable: it was not stored.
         """
+        if self._stopping:
+            raise Unavailable("stopping")
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._sets.append((change, done))
         self._wake.set()
@@ -152,23 +157,29 @@ class Inline:
 
     async def run(self) -> None:
         """Commit batches until stopped."""
-        stored = True
-        while not self._stopping or self._records or self._sets:
+        now_s = asyncio.get_running_loop().time
+        retry_s: float | None = None
+        while not self._stopping or self._records or self._sets or (self._acks and not retry_s):
             try:
-                async with asyncio.timeout(None if stored else _RETRY_S):
+                async with asyncio.timeout_at(retry_s):
                     await self._wake.wait()
             except TimeoutError:
-                stored = True  # try the waiting acks again
+                retry_s = None  # try the waiting acks again
             self._wake.clear()
-            while self._records or self._sets or (self._acks and stored):
-                stored = await self._commit_one()
+            while self._records or self._sets or (self._acks and retry_s is None):
+                if self._crowd >= PACE_FROM:
+                    await asyncio.sleep(PACE_S)
+                async with self._numbering:
+                    stored = await self._commit_one()
+                retry_s = None if stored else now_s() + _RETRY_S
 
     async def _commit_one(self) -> bool:
         """One group commit; False if the store could not."""
         most = self._config.batch_most
         records, self._records = self._records[:most], self._records[most:]
-        acks, self._acks = list(self._acks.values()), {}
+        acks, self._acks, self._newest_ack = self._acks, [], {}
         sets, self._sets = self._sets, []
+        self._crowd = len(records) + len(acks)
         work = _Work(self.memory, self._last, self._clock)
         try:
             while (wanted := work.missing(records, acks, sets)) is not None:
@@ -195,7 +206,8 @@ class Inline:
     ) -> None:
         """Nothing was stored, so nothing is told but that. Acks wait for the next batch, without
         a wake-up: a full disk is not to be tried in a loop."""
-        for committed in acks:
+        newer, self._acks, self._newest_ack = self._acks, [], {}
+        for committed in [*acks, *newer]:
             self._join_ack(committed)
         for submitted in records:
             submitted.origin.rejected(submitted.record.frame.id, "unavailable", None)
@@ -210,12 +222,12 @@ class Inline:
         for _, done in sets:
             if not done.done():
                 done.set_result(None)
+        if work.batch.entries or work.delivered:
+            self._bus.publish(Notices(work.batch.entries, list(work.delivered.values())))
         for origin, id, code, newest in work.rejections:
             origin.rejected(id, code, newest)
         for origin, first in work.repeats:
             origin.repeated(first)
-        if work.batch.entries or work.delivered:
-            self._bus.publish(Notices(work.batch.entries, list(work.delivered.values())))
 
     # ---- reading
 
@@ -249,11 +261,14 @@ class Inline:
         ]
 
     async def raise_epoch(self, above: int) -> None:
-        """The store went back behind `above`, which it had given out: number above it."""
-        if above <= self._last:
-            return
-        self.epoch = await self._timeline.raise_epoch()
-        self._last = max(self._last, self.epoch << 48)
+        """The store went back behind `above`, which it had given out: number above it.
+
+        However many ask at once, no more epochs are used than it takes. Raises Unavailable.
+        """
+        async with self._numbering:
+            while above > self._last:
+                self.epoch = await self._timeline.raise_epoch()
+                self._last = max(self._last, self.epoch << 48)
 
 
 def _union(marks: list[Mark]) -> tuple[tuple[int, int], ...]:
@@ -280,6 +295,7 @@ class _Work:
         self._mailboxes: dict[bytes, int] = {}
         self._sets: dict[bytes, DeviceSet] = {}
         self._marks: dict[tuple[bytes, bytes], dict[int, Mark]] = {}
+        self._folded: dict[tuple[bytes, tuple[bytes, int]], Mark] = {}
         self._cursors: dict[tuple[bytes, int], Cursor] = {}
         self._ids: dict[bytes, list[Outcome]] = {}
         self._joined: set[bytes] = set()
@@ -310,7 +326,7 @@ class _Work:
         for committed in acks:
             if (committed.account, committed.device) not in memory.cursors:
                 wanted.cursors.add((committed.account, committed.device))
-            for conversation in committed.seen:
+            for conversation in committed.runs:
                 if conversation not in memory.heads:
                     wanted.heads.add(conversation)
                 if (conversation, committed.account) not in memory.marks:
@@ -336,7 +352,7 @@ class _Work:
                 self.rejections.append((origin, id, "internal", None))
         for committed in acks:
             self._fold(committed)
-        self.batch.marks = [mark for marks in self._marks.values() for mark in marks.values()]
+        self.batch.marks = list(self._folded.values())
         self.batch.cursors = list(self._cursors.values())
         self.batch.heads = [self._heads[conversation] for conversation in self._joined]
 
@@ -365,8 +381,8 @@ class _Work:
         record.appended_ms = self.appended_ms
         record.stamped_ms = self.stamped_ms
         head = self._heads.get(record.conversation) or memory.heads[record.conversation]
-        known = self._ids.get(frame.id) or self.known.get(frame.id)
-        decision = decide(head, known or [], sender, self._set(record.recipient), record)
+        known = self._ids.get(frame.id) or self.known.get(frame.id) or []
+        decision = decide(head, known, sender, self._set(record.recipient), record)
         outcome = decision.outcome
         if type(outcome) is Accepted:
             if decision.repeat:
@@ -384,7 +400,7 @@ class _Work:
                 return
             self.position += 1
             self.batch.refusals.append((self.position, outcome))
-        self._ids.setdefault(frame.id, []).append(outcome)
+        self._ids[frame.id] = [*known, outcome]
 
     def _place(self, accepted: Accepted, rows: list[Delivery]) -> None:
         for row in rows:
@@ -402,17 +418,17 @@ class _Work:
         key = (account, device)
         cursor = self._cursors.get(key) or self.memory.cursors[key]
         gap = max(cursor.gap, committed.gap)
-        for conversation, (peer, first, last, at) in committed.seen.items():
+        for conversation, runs in committed.runs.items():
             mine = (conversation, account)
             marks = self._marks.get(mine)
             if marks is None:
                 marks = self._marks[mine] = dict(self.memory.marks[mine])
             mark = marks.get(device) or Mark(conversation, account, device, (), 0)
-            marks[device] = extend(
-                mark, first, last, at, self._start(conversation, key, first), gap
-            )
+            for run in runs:
+                mark = extend(mark, run, self._start(conversation, key, run.first), gap)
+            marks[device] = self._folded[(conversation, key)] = mark
             told = union(i for m in marks.values() for i in m.intervals)
-            self.delivered[mine] = Delivered(peer, conversation, account, told)
+            self.delivered[mine] = Delivered(runs[-1].sender, conversation, account, told)
         if committed.position > cursor.acked or gap > cursor.gap:
             self._cursors[key] = Cursor(account, device, max(committed.position, cursor.acked), gap)
 

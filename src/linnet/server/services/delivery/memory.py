@@ -7,6 +7,7 @@ is loaded again when it is wanted.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TypeVar
 
 from linnet.server.ports.timeline import (
@@ -57,9 +58,7 @@ class Memory:
 
     def trim(self) -> None:
         """Forget down to the bounds. Never called between a load and the decisions using it."""
-        while len(self.recent) > self._recent_ids:
-            id = next(iter(self.recent))
-            del self.recent[id]
+        for id in _forget(self.recent, self._recent_ids):
             self.older_ids_until_ms = max(self.older_ids_until_ms, message_time_ms(id))
         _forget(self.heads, self._cached)
         _forget(self.mailboxes, self._cached)
@@ -68,8 +67,14 @@ class Memory:
         _forget(self.cursors, self._cached)
 
 
-def _forget(cache: dict[K, V], most: int) -> None:
-    """Drop the oldest eighth when over the bound."""
-    if len(cache) > most:
-        for key in list(cache)[: most // 8 + 1]:
-            del cache[key]
+def _forget(cache: dict[K, V], most: int) -> list[K]:
+    """Drop the oldest down to seven eighths when over the bound; what was dropped.
+
+    Not one by one: finding the first key of a dict walks over all that were deleted before it.
+    """
+    if len(cache) <= most:
+        return []
+    oldest = list(islice(cache, len(cache) - most + most // 8))
+    for key in oldest:
+        del cache[key]
+    return oldest
