@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from linnet.cli.bench import bench
+from linnet.cli.chat.arguments import chat
 from linnet.cli.demo.arguments import demo
 from linnet.cli.listen import listen
 from linnet.cli.register import register
@@ -25,4 +26,5 @@ app.command()(serve)
 app.command()(register)
 app.command()(send)
 app.command()(listen)
+app.command()(chat)
 app.add_typer(bench, name="bench")

@@ -27,6 +27,19 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(_signalled(work))
 
 
+async def until_one_ends(*work: Coroutine[Any, Any, None]) -> None:
+    """Run all until one returns or raises; the others are cancelled. Raises what that one did."""
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(_outcome(one)) for one in work]
+        done, rest = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        for task in rest:
+            task.cancel()
+    for task in done:
+        _, failure = task.result()
+        if failure is not None:
+            raise failure
+
+
 async def _signalled(work: Coroutine[Any, Any, T]) -> T:
     loop, stopped = asyncio.get_running_loop(), False
     async with asyncio.TaskGroup() as tasks:

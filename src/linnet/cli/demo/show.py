@@ -11,14 +11,14 @@ from rich.table import Table
 from linnet.cli.demo.play import Exchange
 from linnet.cli.demo.verdict import Verdict
 
-_BYTES_SHOWN = 32
 _BYTES_A_LINE = 8
+_BYTES_INSIDE = 16
 
 SHOWS = (
-    "What this shows: of these messages the server stored ciphertext only. What it does not show: "
-    "that a malicious operator could not put itself between two people, which only comparing "
-    "safety numbers detects, or that it hides who writes to whom, when and how much, which the "
-    "server sees; and nobody has audited any of this."
+    "What this shows: a server running this code stored none of the text of these messages, only "
+    "ciphertext, and who wrote to whom, when and how much; what it does not show is that nobody "
+    "sits between the two (a malicious operator is detected only by comparing safety numbers), "
+    "nor that the code is right, which nobody has audited."
 )
 
 
@@ -43,13 +43,14 @@ def show(console: Console, said: Sequence[Exchange], verdict: Verdict) -> None:
 
 
 def _dump(kept: Sequence[bytes]) -> str:
-    """The first bytes as they are in the database, and how many there are."""
+    """Bytes as they are in the database: the start, which names keys, and a piece of what it
+    hides; and how many there are."""
     if not kept:
         return "nothing"
-    start = kept[0][:_BYTES_SHOWN]
-    lines = [start[at : at + _BYTES_A_LINE] for at in range(0, len(start), _BYTES_A_LINE)]
-    shown = "\n".join(line.hex(" ") for line in lines)
-    return f"{shown}\n… {sum(map(len, kept)):,} bytes"
+    start, middle = kept[0][:_BYTES_A_LINE], kept[0][len(kept[0]) // 2 :][:_BYTES_INSIDE]
+    inside = [middle[at : at + _BYTES_A_LINE] for at in range(0, len(middle), _BYTES_A_LINE)]
+    shown = [start.hex(" "), "…", *(line.hex(" ") for line in inside)]
+    return "\n".join([*shown, f"… {sum(map(len, kept)):,} bytes"])
 
 
 def _ticks(one: Exchange) -> str:
