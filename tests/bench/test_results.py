@@ -34,6 +34,5 @@ def test_a_result_names_machine_commit_and_command(
     assert stored["packages"]["picows"] != "not installed"
 
 
-def test_changed_sources_are_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_outside_a_checkout_the_commit_is_unknown(tmp_path: Path) -> None:
     assert results._commit(tmp_path) == "unknown"

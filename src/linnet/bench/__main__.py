@@ -18,19 +18,20 @@ from linnet.bench.idle import IdleOptions, IdleReport
 from linnet.bench.load import LoadOptions, LoadReport
 from linnet.bench.process import BenchError
 
+Measure = Callable[[float], LoadReport | IdleReport]
+"""A measurement of so many seconds."""
+
 
 class Shape(msgspec.Struct, frozen=True):
     """One of the loads Linnet is judged by, and what was wanted of it."""
 
     arguments: str
     """As `linnet bench` takes them."""
-    measure: Callable[[float], LoadReport | IdleReport]
+    measure: Measure
     wanted: str
 
 
-def _load(
-    pairs: int, in_flight: int | None = None, rate: float | None = None
-) -> Callable[[float], LoadReport]:
+def _load(pairs: int, in_flight: int | None = None, rate: float | None = None) -> Measure:
     return lambda seconds: load.run(
         LoadOptions(pairs=pairs, in_flight=in_flight, rate=rate, seconds=seconds)
     )

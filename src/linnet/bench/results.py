@@ -39,6 +39,8 @@ class Result(msgspec.Struct):
     python: str
     packages: dict[str, str]
     machine: Machine
+    load_average: float
+    """Of the last minute, this measurement included: above 2, others were at work here too."""
     report: object
 
 
@@ -65,6 +67,7 @@ def result(report: msgspec.Struct, shape: str, command: list[str]) -> Result:
         python=platform.python_version(),
         packages=_versions(PACKAGES),
         machine=machine(),
+        load_average=round(os.getloadavg()[0], 2),
         report=report,
     )
 
