@@ -296,9 +296,9 @@ async def test_nothing_personal_is_logged(
         assert secret not in ours
 
 
-async def test_answers_may_not_be_kept(http: httpx.AsyncClient) -> None:
-    answer = await http.get("/healthz")
-    assert answer.headers["cache-control"] == "no-store"
+async def test_answers_may_not_be_kept_neither_good_nor_bad(http: httpx.AsyncClient) -> None:
+    for path in ("/healthz", "/v1/keys", "/nowhere"):
+        assert (await http.get(path)).headers["cache-control"] == "no-store"
 
 
 async def test_alive_and_ready_are_two_things(kit: Kit) -> None:
@@ -346,6 +346,24 @@ async def test_the_schema_names_every_resource(http: httpx.AsyncClient) -> None:
             "/v1/registrations/{registration}/code",
             "/v1/tokens",
         }
+
+
+async def test_the_schema_says_what_is_on_the_wire(http: httpx.AsyncClient) -> None:
+    schema = (await http.get("/v1/schema")).json()
+    refresh = schema["components"]["schemas"]["Refresh"]["properties"]
+    assert refresh["id"] == {
+        "type": "string",
+        "contentEncoding": "base64",
+        "minLength": 24,
+        "maxLength": 24,
+    }
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            *success, refusal = operation["responses"]
+            assert (len(success), refusal) == (1, "default")
+            public = path.startswith(("/v1/registrations", "/healthz", "/readyz"))
+            public = public or (method, path) == ("post", "/v1/tokens")
+            assert operation.get("security") == (None if public else [{"access": []}])
 
 
 async def _start(http: httpx.AsyncClient) -> rest.RegistrationStarted:

@@ -7,9 +7,6 @@ from typing import Any
 
 from litestar import Litestar, Router
 from litestar.enums import ScopeType
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from linnet.server.api.contacts import contacts
@@ -19,12 +16,13 @@ from linnet.server.api.keys import keys
 from linnet.server.api.messages import messages
 from linnet.server.api.problems import HANDLERS
 from linnet.server.api.registrations import registrations
+from linnet.server.api.schema import schema
 from linnet.server.api.services import Services
 from linnet.server.api.tokens import tokens
 from linnet.server.services.metrics import Metrics
 
 # Answers hold keys and tokens; nothing between here and the client may keep them.
-_HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+_HEADERS = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 
 
 def build(
@@ -49,33 +47,17 @@ def build(
     app = Litestar(
         route_handlers=[Router("/v1", route_handlers=resources), health(ready, metrics)],
         exception_handlers=HANDLERS,
-        openapi_config=_schema(),
+        openapi_config=schema(),
         request_max_body_size=request_bytes,
-        response_headers=_HEADERS,
         logging_config=None,
     )
-    return _counted(app, metrics)
+    return _wrapped(app, metrics)
 
 
-def _schema() -> OpenAPIConfig:
-    return OpenAPIConfig(
-        title="Linnet",
-        version="v1",
-        description="Bytes are standard base64, ids in paths are UUIDs; errors are RFC 9457.",
-        path="/v1/schema",
-        render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"])],
-        components=Components(
-            security_schemes={
-                "access": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")
-            }
-        ),
-    )
+def _wrapped(app: ASGIApp, metrics: Metrics) -> ASGIApp:
+    """Add headers to every answer, and count it by route, never by path: paths hold ids."""
 
-
-def _counted(app: ASGIApp, metrics: Metrics) -> ASGIApp:
-    """Count answers by route, never by path: paths hold ids."""
-
-    async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
@@ -84,11 +66,12 @@ def _counted(app: ASGIApp, metrics: Metrics) -> ASGIApp:
             if message["type"] == "http.response.start":
                 labels = _labels(scope, message["status"])
                 metrics.http_requests.labels(*labels).inc()
+                message["headers"] = [*message["headers"], *_HEADERS]
             await send(message)
 
         await app(scope, receive, note)
 
-    return counted
+    return wrapped
 
 
 def _labels(scope: Any, status: int) -> tuple[str, str, str]:

@@ -6,6 +6,7 @@ from litestar import Router, post
 from litestar.params import JSONBody
 
 from linnet.server.api.requests import Call, bearer
+from linnet.server.api.schema import ACCESS
 from linnet.server.services.contacts import Contacts
 from linnet.server.services.tokens import Tokens
 from linnet.wire.rest import ContactLookup, ContactMatches
@@ -19,4 +20,4 @@ def contacts(service: Contacts, tokens: Tokens) -> Router:
         """Tell which numbers have accounts."""
         return await service.lookup(tokens.verify(bearer(request)), data.numbers)
 
-    return Router("/contacts", route_handlers=[lookup], tags=["contacts"])
+    return Router("/contacts", route_handlers=[lookup], security=ACCESS, tags=["contacts"])

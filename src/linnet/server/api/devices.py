@@ -6,6 +6,7 @@ from litestar import Router, get, put
 from litestar.params import FromPath, JSONBody
 
 from linnet.server.api.requests import Call, bearer, path_id
+from linnet.server.api.schema import ACCESS
 from linnet.server.services.devices import Devices
 from linnet.server.services.tokens import Tokens
 from linnet.wire.rest import DeviceListAnswer, ListAccepted, Signed
@@ -25,4 +26,4 @@ def devices(service: Devices, tokens: Tokens) -> Router:
         """Store the caller's next list."""
         return await service.replace(tokens.verify(bearer(request)), data)
 
-    return Router("/", route_handlers=[newest, replace], tags=["devices"])
+    return Router("/", route_handlers=[newest, replace], security=ACCESS, tags=["devices"])

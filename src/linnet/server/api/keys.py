@@ -6,6 +6,7 @@ from litestar import Router, get, post, put
 from litestar.params import FromPath, JSONBody
 
 from linnet.server.api.requests import Call, bearer, path_id
+from linnet.server.api.schema import ACCESS
 from linnet.server.services.keys import Keys
 from linnet.server.services.tokens import Tokens
 from linnet.wire.rest import Bundle, KeyCount, KeyUpload
@@ -29,4 +30,4 @@ def keys(service: Keys, tokens: Tokens) -> Router:
         """Take a bundle; its one-time keys are gone then."""
         return await service.take(tokens.verify(bearer(request)), path_id(account), device)
 
-    return Router("/keys", route_handlers=[upload, count, take], tags=["keys"])
+    return Router("/keys", route_handlers=[upload, count, take], security=ACCESS, tags=["keys"])

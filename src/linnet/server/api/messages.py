@@ -8,6 +8,7 @@ from litestar import Router, get
 from litestar.params import QueryParameter
 
 from linnet.server.api.requests import Call, bearer
+from linnet.server.api.schema import ACCESS
 from linnet.server.api.services import Sync
 from linnet.server.services.tokens import Tokens
 from linnet.wire.limits import POSITION_END, SYNC_ROWS
@@ -26,4 +27,4 @@ def messages(service: Sync, tokens: Tokens) -> Router:
         """Read rows after a cursor; reading acknowledges nothing."""
         return await service.sync(tokens.verify(bearer(request)), since, limit)
 
-    return Router("/messages", route_handlers=[sync], tags=["messages"])
+    return Router("/messages", route_handlers=[sync], security=ACCESS, tags=["messages"])

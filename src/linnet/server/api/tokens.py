@@ -6,6 +6,7 @@ from litestar import Router, delete, post
 from litestar.params import JSONBody
 
 from linnet.server.api.requests import Call, bearer
+from linnet.server.api.schema import ACCESS
 from linnet.server.services.tokens import Tokens
 from linnet.wire.rest import Login, Refresh
 
@@ -18,7 +19,7 @@ def tokens(service: Tokens) -> Router:
         """Replace a refresh token; no access token is needed."""
         return await service.refresh(data)
 
-    @delete("/")
+    @delete("/", security=ACCESS)
     async def log_out(request: Call) -> None:
         """End every login of the calling device and close its socket."""
         await service.log_out(bearer(request))
