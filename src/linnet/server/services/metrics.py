@@ -1,7 +1,6 @@
 """Metrics: what an operator may count. One object per server, never data about a user in a label.
 
-Names follow the service-level objectives of docs/guides/operate.md. Rates
-(`connection_rate_per_second` and the like) are left to Prometheus: `rate(connections_total[1m])`.
+Rates (connections a second and the like) are left to Prometheus: `rate(connections_total[1m])`.
 """
 
 from __future__ import annotations
