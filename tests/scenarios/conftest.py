@@ -8,7 +8,7 @@ import pytest
 
 from linnet.client import Client, Environment
 from linnet.server.app import Server
-from linnet.server.config import Config
+from linnet.server.config import Config, Gateway
 
 
 class Codes:
@@ -32,7 +32,9 @@ class Town:
 
     def server(self) -> Server:
         """A server over the same data each time, on the same port once it has one."""
-        return Server(Config(data=self.home / "server", port=self.port), codes=self.codes)
+        gateway = Gateway(drain_within_s=1)
+        config = Config(data=self.home / "server", port=self.port, gateway=gateway)
+        return Server(config, codes=self.codes)
 
     def settled(self, server: Server) -> None:
         """Remember where it listens."""

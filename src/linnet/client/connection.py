@@ -76,9 +76,9 @@ class Connection:
             return self._after_close(closed.code), _name(closed.code), None
         except RemoteError as error:
             return Reconnect.LATER, error.close.name, None
-        except Drained as drained:
+        except Drained:
             self._failures = 0
-            return Reconnect.NOW, "draining", float(drained.within_s)
+            return Reconnect.NOW, "draining", None
         except GapSeen:
             return Reconnect.NOW, "gap", None
         except Silent:

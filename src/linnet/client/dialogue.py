@@ -55,11 +55,7 @@ class GapSeen(Exception):
 
 
 class Drained(Exception):
-    """The server is going away within `within_s` seconds."""
-
-    def __init__(self, within_s: int) -> None:
-        super().__init__()
-        self.within_s = within_s
+    """The server is going away, and the moment to leave it has come."""
 
 
 class Silent(Exception):
@@ -90,6 +86,7 @@ class Dialogue:
         self._session = Session(Side.CLIENT)
         self._position = 0
         self._stuck = 0
+        self._leave_within_s: asyncio.Queue[int] = asyncio.Queue(1)
 
     async def run(self, token: str, on_live: Callable[[], None]) -> None:
         """Say hello with `token` and carry on until the link is over.
@@ -104,6 +101,7 @@ class Dialogue:
                 tasks.create_task(self._heartbeat(limits))
                 tasks.create_task(self._renew())
                 tasks.create_task(self._parts.sender.run(self._link))
+                tasks.create_task(self._leave())
         except BaseExceptionGroup as failures:
             raise first_cause(failures, _is_broken_link) from None
 
@@ -144,6 +142,12 @@ class Dialogue:
             with contextlib.suppress(Offline, Refused):  # the socket outlives its token a while
                 self._say(Renew(await self._parts.tokens.access()))
             await self._parts.world.sleep(RENEW_AGAIN_S)
+
+    async def _leave(self) -> None:
+        """Stay with a draining server until a random moment, so that not all leave at once."""
+        within_s = await self._leave_within_s.get()
+        await self._parts.world.sleep(self._parts.world.random() * within_s)
+        raise Drained
 
     # ---- what they do
 
@@ -208,7 +212,7 @@ class Dialogue:
     def _react(self, frame: ServerFrame | Unknown) -> None:
         match frame:
             case Drain(within_s=within_s):
-                raise Drained(within_s)
+                self._leave_within_s.put_nowait(within_s)
             case Pong(head=head):
                 self._stuck = self._stuck + 1 if head > self._position else 0
                 if self._stuck >= STUCK_PONGS:
