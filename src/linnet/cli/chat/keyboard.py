@@ -29,7 +29,10 @@ async def keys() -> bytes:
     """What comes next; nothing at the end of the input."""
     descriptor = sys.stdin.fileno()
     await _readable(descriptor)
-    return os.read(descriptor, _MOST_BYTES)
+    try:
+        return os.read(descriptor, _MOST_BYTES)
+    except OSError:  # the terminal was closed
+        return b""
 
 
 async def _readable(descriptor: int) -> None:

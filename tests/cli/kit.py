@@ -1,0 +1,88 @@
+"""The command line as a user meets it: processes, their output and exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LINNET = (sys.executable, "-m", "linnet.cli")
+WITHIN_S = 60
+
+
+@dataclass
+class Ran:
+    """A command that ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """What it printed, as JSON."""
+        return json.loads(self.out)
+
+
+def linnet(*arguments: object, stdin: str = "", **environment: str) -> Ran:
+    """Run a command to its end."""
+    done = subprocess.run(
+        [*LINNET, *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=WITHIN_S,
+        check=False,
+        env={**os.environ, "COLUMNS": "100", **environment},
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+@dataclass
+class Served:
+    """A running `linnet serve`."""
+
+    process: subprocess.Popen[str]
+    url: str
+    data: Path
+    codes: Path
+    log: Path
+
+    def stop(self) -> int:
+        """Ask it to stop; its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(WITHIN_S)
+
+    def code_for(self, number: str) -> str:
+        """The last code that was sent to a number."""
+        lines = [line.split() for line in self.codes.read_text().splitlines()]
+        return [line[2] for line in lines if line[1] == number][-1]
+
+
+@contextmanager
+def served(place: Path) -> Iterator[Served]:
+    """A server of its own process with everything under `place`."""
+    data, codes, log = place / "server", place / "codes", place / "server.log"
+    arguments = ["serve", "--data", data, "--port", "0", "--codes-file", codes, "--json"]
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [*LINNET, *map(str, arguments)], stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        assert line, log.read_text()
+        yield Served(process, json.loads(line)["url"], data, codes, log)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(WITHIN_S)
+        process.stdout.close()

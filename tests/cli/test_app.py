@@ -1,0 +1,67 @@
+"""What holds for every command."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.kit import linnet
+
+COMMANDS = ["demo", "serve", "register", "send", "listen", "chat", "bench load", "bench idle"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_an_example(command: str) -> None:
+    helped = linnet(*command.split(), "--help")
+    assert helped.code == 0
+    assert "Example" in helped.out
+    assert f"linnet {command}" in helped.out
+
+
+def test_the_overview_names_every_command() -> None:
+    listed = linnet("--help").out
+    assert all(command.split()[0] in listed for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "nonsense",
+        "serve --nonsense",
+        "serve --port 70000",
+        "register",
+        "register --number +4917604069001 --server example.org",
+        "send +4917604069001",
+        "chat",
+        "listen --count 0",
+        "bench load --rate 10 --in-flight 2",
+        "bench load --pairs many",
+        "bench idle --connections 0",
+    ],
+)
+def test_wrong_use_exits_with_2_and_says_what_was_wrong(wrong: str) -> None:
+    ran = linnet(*wrong.split())
+    assert ran.code == 2
+    assert "Usage" in ran.err
+
+
+def _loaded_by(statement: str) -> set[str]:
+    """Top-level packages, and ours to the second level, in a process after `statement`."""
+    program = f"{statement}; import sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    return {".".join(name.split(".")[:2]) for name in done.stdout.decode().split()}
+
+
+def test_asking_for_help_loads_none_of_what_the_commands_need() -> None:
+    loaded = _loaded_by("import linnet.cli.app")
+    ours = {name for name in loaded if name.startswith("linnet.")}
+    assert ours == {"linnet.cli"}
+    assert not loaded & {"httpx", "apsw", "cryptography", "litestar", "uvicorn", "asyncio"}
+
+
+def test_serving_loads_neither_client_nor_crypto() -> None:
+    loaded = _loaded_by("import linnet.cli.app, linnet.server.app")
+    assert "linnet.server" in loaded
+    assert not loaded & {"linnet.client", "linnet.crypto"}
