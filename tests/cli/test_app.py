@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import pytest
-
 from tests.cli.kit import linnet
 
 COMMANDS = ["demo", "serve", "register", "send", "listen", "chat", "bench load", "bench idle"]

@@ -13,7 +13,6 @@ import subprocess
 from pathlib import Path
 
 import httpx
-
 from tests.cli.kit import LINNET, WITHIN_S, linnet, served
 
 
