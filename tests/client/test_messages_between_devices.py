@@ -138,6 +138,10 @@ async def test_id_time_after_an_unanswered_try_is_unknown_until_the_own_row_come
     office.refusals.append(("id_time", False))
     await alice.receive([office.post(alice, frame)], unanswered=True)
     assert await alice.state(id) is State.UNKNOWN
+    assert await alice.frames({bob.account: bob}) == []
+    office.post(alice, frame)  # a try that was on its way all the time
+    await alice.receive(office.rows(alice.account, 0))
+    assert await alice.state(id) is State.SENT
 
 
 async def test_a_retryable_refusal_keeps_the_bytes_and_waits(

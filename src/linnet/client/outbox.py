@@ -117,7 +117,7 @@ def waiting(db: apsw.Connection, limit: int = 256) -> list[Item]:
         db,
         "SELECT o.id, o.conversation, o.peer, o.counter, o.kind, o.body, o.sent_ms, o.tries,"
         " o.hold_until_ms, t.frame FROM outbox o LEFT JOIN tries t ON t.id = o.id AND t.try = o.try"
-        " ORDER BY o.seq LIMIT ?",
+        " WHERE o.unknown = 0 ORDER BY o.seq LIMIT ?",
         (limit,),
     )
     return [_item(row) for row in rows]
@@ -179,12 +179,18 @@ def settle(
 
 
 def give_up(db: apsw.Connection, me: bytes, id: bytes, to: State, reason: str) -> list[Event]:
-    """The message stays in its conversation as failed or unknown and leaves the outbox."""
-    row = first(db, "SELECT conversation FROM outbox WHERE id = ?", (id,))
+    """The message stays in its conversation as failed or unknown and is not offered any more.
+
+    An unknown one keeps its tries: should its own row come after all, it is settled.
+    """
+    row = first(db, "SELECT conversation FROM outbox WHERE id = ? AND unknown = 0", (id,))
     if row is None:
         return []
     history.mark_not_sent(db, me, id, to, reason)
-    _forget(db, id)
+    if to is State.UNKNOWN:
+        db.execute("UPDATE outbox SET unknown = 1 WHERE id = ?", (id,))
+    else:
+        _forget(db, id)
     return [NotSent(ConversationId(row[0]), MessageId(id), to, reason)]
 
 
@@ -226,8 +232,12 @@ def attached_version(db: apsw.Connection, conversation: bytes) -> int:
 
 
 def prune(db: apsw.Connection, now_ms: int) -> None:
-    """Forget accepted content that can no longer be asked for again."""
-    db.execute("DELETE FROM accepted WHERE accepted_ms < ?", (now_ms - KEEP_ACCEPTED_MS,))
+    """Forget accepted content that can no longer be asked for, and what nobody will answer."""
+    before_ms = now_ms - KEEP_ACCEPTED_MS
+    db.execute("DELETE FROM accepted WHERE accepted_ms < ?", (before_ms,))
+    old = "SELECT id FROM outbox WHERE unknown = 1 AND sent_ms < ?"
+    for (id,) in every(db, old, (before_ms - KEEP_ACCEPTED_MS,)):
+        _forget(db, id)
 
 
 def _item(row: tuple[Any, ...]) -> Item:

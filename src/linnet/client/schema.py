@@ -56,13 +56,14 @@ MIGRATIONS: Final = (
         conversation BLOB NOT NULL, account BLOB NOT NULL, intervals BLOB NOT NULL,
         PRIMARY KEY (conversation, account)) STRICT;
 
-    -- What is not yet answered. `try` names the frame that goes out; every try is kept until then.
+    -- What is not yet answered. `try` names the frame that goes out; every try is kept until then,
+    -- and of `unknown` messages (not offered any more) for as long as an answer could still come.
     CREATE TABLE outbox (
         seq INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE,
         conversation BLOB NOT NULL, peer BLOB NOT NULL, counter INTEGER NOT NULL,
         kind TEXT NOT NULL, body BLOB NOT NULL, sent_ms INTEGER NOT NULL,
         try INTEGER, tries INTEGER NOT NULL DEFAULT 0, hold_until_ms INTEGER NOT NULL DEFAULT 0,
-        holds INTEGER NOT NULL DEFAULT 0) STRICT;
+        holds INTEGER NOT NULL DEFAULT 0, unknown INTEGER NOT NULL DEFAULT 0) STRICT;
     CREATE TABLE tries (
         id BLOB NOT NULL, try INTEGER NOT NULL, commitment BLOB NOT NULL, z BLOB NOT NULL,
         addressees BLOB NOT NULL, own_version INTEGER NOT NULL, frame BLOB,

@@ -1,0 +1,97 @@
+"""The outbox as a state machine: whatever the server answers, in whatever order, a message ends in
+one state, keeps its id and counter, and is never offered after it ended."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.client.post_office import CODEC, Clockwork, PostOffice, two_devices
+
+from linnet.client import outbox
+from linnet.client.events import State
+from linnet.client.outbox import Verdict, verdict
+from linnet.wire.errors import ERRORS
+
+ANSWERS = ["lost", "lost after deciding", "devices_changed", "unavailable", "accepted", "own row"]
+FINAL = ["id_time", "forbidden"]
+
+
+@pytest.mark.parametrize(
+    ("code", "unanswered", "expected"),
+    [
+        ("devices_changed", True, Verdict.SEAL_AGAIN),
+        ("devices_changed", False, Verdict.SEAL_AGAIN),
+        ("group_changed", False, Verdict.SEAL_AGAIN),
+        ("unavailable", True, Verdict.AGAIN),
+        ("rate_limited", False, Verdict.AGAIN),
+        ("id_time", True, Verdict.UNKNOWN),
+        ("id_time", False, Verdict.FAILED),
+        ("unknown_recipient", True, Verdict.FAILED),
+        ("not_listed", False, Verdict.FAILED),
+    ],
+)
+def test_every_refusal_has_its_verdict(code: str, unanswered: bool, expected: Verdict) -> None:
+    assert verdict(code, ERRORS[code].retryable, unanswered) is expected
+
+
+def test_a_code_from_a_newer_server_is_judged_by_whether_it_is_retryable() -> None:
+    assert verdict("brand_new", True, False) is Verdict.AGAIN
+    assert verdict("brand_new", False, True) is Verdict.FAILED
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.sampled_from([*ANSWERS, *FINAL]), max_size=8))
+def test_one_message_has_one_end(answers: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        asyncio.run(play(Path(directory), answers))
+
+
+async def play(directory: Path, answers: list[str]) -> None:
+    alice, bob = await two_devices(directory, clock := Clockwork())
+    office = PostOffice(clock)
+    id = await alice.write_text(bob, "hello")
+    ended: State | None = None
+    counters = set()
+    for answer in answers:
+        for item in await alice.store.read(outbox.waiting):
+            counters.add(item.counter)
+        frames = await alice.frames({bob.account: bob})
+        assert (frames == []) == (ended is not None), "offered exactly while there is no end"
+        for frame in frames:
+            assert CODEC.client_frame(frame).id == id  # type: ignore[union-attr]
+            ended = await answered(alice, office, frame, answer)
+    state = await alice.state(id)
+    assert state is (ended or State.SENDING)
+    assert counters <= {1}
+    accepted = len(office.outcomes)
+    await bob.receive(office.rows(bob.account, 0))
+    assert len(await bob.shown(alice)) == accepted
+    if state is State.SENT:
+        assert accepted == 1
+    if state is State.FAILED:
+        assert accepted == 0
+    await alice.store.close()
+    await bob.store.close()
+
+
+async def answered(alice: Any, office: PostOffice, frame: bytes, answer: str) -> State | None:
+    if answer == "lost":
+        return None
+    if answer in ("devices_changed", "unavailable"):
+        office.refusals = [(answer, True)]
+    elif answer in FINAL:
+        office.refusals = [(answer, False)]
+    reply = office.post(alice, frame)
+    office.refusals = []
+    if answer == "lost after deciding":
+        return None
+    if answer == "own row":
+        reply = office.rows(alice.account, 0)[0]
+    effects = await alice.receive([reply])
+    for event in effects.events:
+        return getattr(event, "state", State.SENT)
+    return None
