@@ -1,0 +1,129 @@
+"""Maintenance against a scripted HTTP server: what was made is uploaded until it is there."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+from tests.client.post_office import START_MS, Clockwork, Device
+from tests.client.script import World
+
+from linnet.client import facts, history, lists
+from linnet.client.dialogue import Parts
+from linnet.client.directory import Directory
+from linnet.client.errors import Offline
+from linnet.client.events import Events
+from linnet.client.facts import Login
+from linnet.client.maintenance import Maintenance
+from linnet.client.rest import Api
+from linnet.client.sender import Sender
+from linnet.client.tokens import Tokens
+from linnet.signing.device_list import decode_list
+from linnet.wire import rest
+
+DAY_MS = 86_400_000
+
+
+@dataclass
+class Server:
+    """Answers what maintenance asks; `down` names paths that fail after they were carried out."""
+
+    count: rest.KeyCount = field(default_factory=lambda: rest.KeyCount(one_time=100, kem=20))
+    down: set[str] = field(default_factory=set)
+    got: list[tuple[str, bytes]] = field(default_factory=list)
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path.removeprefix("/v1")
+        if request.method == "PUT":
+            self.got.append((path, request.content))
+        if path in self.down:
+            raise httpx.ReadError("the reply was lost")
+        answer: object = self.count
+        if path == "/devices/list":
+            answer = rest.ListAccepted(version=2, set=1)
+        return httpx.Response(200, content=msgspec.json.encode(answer))
+
+
+@dataclass
+class Rig:
+    device: Device
+    server: Server
+    world: World
+    maintenance: Maintenance
+
+    def bodies(self, path: str) -> list[bytes]:
+        return [body for got, body in self.server.got if got == path]
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    device = await Device.make(tmp_path, 1, Clockwork())
+    server, world = Server(), World()
+    environment = world.environment()
+    login = Login(access="token", expires_ms=START_MS + 10**12, refresh="r")
+    await device.store.write(lambda db: facts.put(db, login))
+    api = Api("http://test", httpx.MockTransport(server))
+    events = Events(lambda seq: device.store.read(lambda db: history.arrived_after(db, seq)))
+    tokens = Tokens(device.store, api, environment)
+    directory = Directory(device.store, api, tokens, environment, events.tell)
+    nothing: Callable[[], None] = lambda: None  # noqa: E731
+    parts = Parts(
+        store=device.store,
+        tokens=tokens,
+        directory=directory,
+        inbox=device.inbox,
+        sender=Sender(device.store, directory, device.sealer, environment, events.tell),
+        events=events,
+        world=environment,
+        upkeep=nothing,
+    )
+    yield Rig(device, server, world, Maintenance(parts, api, asyncio.Event()))
+    await api.close()
+    await device.store.close()
+
+
+async def test_a_fresh_account_has_nothing_to_do(rig: Rig) -> None:
+    await rig.maintenance.once()
+    assert rig.server.got == []
+
+
+async def test_a_week_later_keys_and_list_are_new_and_published_once(rig: Rig) -> None:
+    rig.world.now_ms += 8 * DAY_MS
+    await rig.maintenance.once()
+    await rig.maintenance.once()
+    [body] = rig.bodies("/devices/list")
+    listed = decode_list(msgspec.json.decode(body, type=rest.Signed).body)
+    assert (listed.version, listed.set) == (2, 1)
+    [upload] = rig.bodies("/keys")
+    assert msgspec.json.decode(upload, type=rest.KeyUpload).signed is not None
+    held = await rig.device.store.read(lambda db: lists.held(db, rig.device.account))
+    assert held is not None
+    assert held.list == listed
+
+
+async def test_a_signed_list_is_never_abandoned(rig: Rig) -> None:
+    rig.world.now_ms += 8 * DAY_MS
+    rig.server.down = {"/devices/list"}
+    with pytest.raises(Offline):
+        await rig.maintenance.once()
+    rig.world.now_ms += DAY_MS
+    rig.server.down = set()
+    await rig.maintenance.once()
+    first, again = rig.bodies("/devices/list")
+    assert first == again
+
+
+async def test_keys_whose_upload_was_lost_are_uploaded_again(rig: Rig) -> None:
+    rig.server.count = rest.KeyCount(one_time=3, kem=20)
+    rig.server.down = {"/keys"}
+    rig.world.now_ms += 1000
+
+    with pytest.raises(Offline):
+        await rig.maintenance.once()
+    rig.server.down = set()
+    await rig.maintenance.once()
+    bodies = rig.bodies("/keys")
+    assert len(msgspec.json.decode(bodies[-1], type=rest.KeyUpload).one_time) == 97
