@@ -72,14 +72,14 @@ async def test_changes_come_in_order_until_decided(registered: Stores) -> None:
     assert [change.set for change in changes] == [1, 2, 3]
     assert [change.mailbox for change in changes] == [account(1).mailbox] * 3
     assert await registered.devices.changes(2) == changes[:2]
-    await registered.devices.decided(changes[0].number)
-    await registered.devices.decided(changes[0].number)
+    await registered.devices.decided([changes[0].number])
+    await registered.devices.decided([changes[0].number])
     assert await registered.devices.changes(10) == changes[1:]
 
 
 async def test_a_number_is_not_given_again_after_it_was_decided(registered: Stores) -> None:
     (first,) = await registered.devices.changes(10)
-    await registered.devices.decided(first.number)
+    await registered.devices.decided([first.number])
     await registered.devices.replace(ME, 1, _list(2, set=2), [1])
     (second,) = await registered.devices.changes(10)
     assert second.number > first.number

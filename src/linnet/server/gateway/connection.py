@@ -289,10 +289,11 @@ class Connection(WSListener):
         payload = self._encode(frame)
         size = len(payload)
         out = self._out
-        if not out:
-            self.gateway.outbound.add(self)
         out.append(self._headers[size] if size < 1024 else header(self._opcode, size))
         out.append(payload)
+        if len(out) == 2:
+            # Only now: adding may write everything that waits at once.
+            self.gateway.outbound.add(self)
         return size
 
     def flush(self) -> None:

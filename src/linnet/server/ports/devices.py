@@ -57,5 +57,5 @@ class Devices(Protocol):
     async def changes(self, limit: int) -> Sequence[SetChange]:
         """Set changes not yet decided, oldest first."""
 
-    async def decided(self, number: int) -> None:
-        """Forget a set change, once its record was decided (never earlier)."""
+    async def decided(self, numbers: Sequence[int]) -> None:
+        """Forget set changes, once their records were decided (never earlier)."""

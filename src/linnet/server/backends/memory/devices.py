@@ -51,8 +51,9 @@ class MemoryDevices:
     async def changes(self, limit: int) -> Sequence[SetChange]:
         return list(self._changes.values())[:limit]
 
-    async def decided(self, number: int) -> None:
-        self._changes.pop(number, None)
+    async def decided(self, numbers: Sequence[int]) -> None:
+        for number in numbers:
+            self._changes.pop(number, None)
 
     def _store(self, account: bytes, new: StoredList, devices: Sequence[int]) -> None:
         self._lists[account] = new

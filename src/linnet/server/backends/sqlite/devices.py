@@ -51,10 +51,10 @@ class SqliteDevices:
 
         return await self._db.read(job)
 
-    async def decided(self, number: int) -> None:
+    async def decided(self, numbers: Sequence[int]) -> None:
         await self._db.write(
-            lambda connection: connection.execute(
-                "DELETE FROM set_changes WHERE number = ?", (number,)
+            lambda connection: connection.executemany(
+                "DELETE FROM set_changes WHERE number = ?", [(number,) for number in numbers]
             )
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from linnet.server.ports.devices import Devices
+from linnet.server.ports.devices import Devices, SetChange
 from linnet.server.ports.timeline import DeviceSet
 from linnet.server.services.delivery.inline import Inline
 
@@ -28,8 +28,10 @@ class Relay:
         """Return once every change committed before the call was decided. Raises Unavailable."""
         async with self._turn:
             while changes := await self._devices.changes(BATCH):
-                for change in changes:
-                    await self._delivery.change_set(
-                        DeviceSet(change.account, change.mailbox, change.set, change.devices)
-                    )
-                    await self._devices.decided(change.number)
+                # Handed over together, they are one commit.
+                await asyncio.gather(*(self._delivery.change_set(_set(it)) for it in changes))
+                await self._devices.decided([change.number for change in changes])
+
+
+def _set(change: SetChange) -> DeviceSet:
+    return DeviceSet(change.account, change.mailbox, change.set, change.devices)
