@@ -51,14 +51,14 @@ class Sealer:
         me = self.sessions.me
         accounts = dict.fromkeys((item.peer, me.account))
         known = {account: lists.held(db, account) for account in accounts}
+        if any(held is not None and held.key_changed for held in known.values()):
+            raise NotTrusted("account_key")
         stale = tuple(a for a, held in known.items() if held is None or held.stale(now_ms))
         if stale:
             return Missing(lists=stale)
         peer, own = known[item.peer], known[me.account]
         assert peer is not None
         assert own is not None
-        if peer.key_changed:
-            raise NotTrusted("account_key")
         missing = self._without_session(db, (peer, own), bundles, now_ms)
         if missing:
             return Missing(bundles=missing)

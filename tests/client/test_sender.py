@@ -1,0 +1,286 @@
+"""Sender and directory against a scripted HTTP server: what is checked before sealing."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+from tests.client.post_office import START_MS, Clockwork, Device
+from tests.client.script import ScriptedLink, World, until
+from tests.client.test_hostile_messages import relisted
+
+from linnet.client import facts, lists, outbox
+from linnet.client.directory import Directory
+from linnet.client.errors import LinkClosed, NotTrusted, Offline, Refused, UnknownRecipient
+from linnet.client.events import Event, IdentityChanged, NotSent, State
+from linnet.client.facts import Login
+from linnet.client.rest import Api, signed
+from linnet.client.sender import ANSWER_S, WINDOW, Sender
+from linnet.client.tokens import Tokens
+from linnet.signing.objects import SignedObject
+from linnet.wire import rest
+from linnet.wire.errors import ERRORS
+from linnet.wire.frames import Send
+from linnet.wire.ids import AccountId, MessageId, show
+
+
+@dataclass
+class Server:
+    """Answers for Bob; `refuses` maps a path's beginning to a code of the error table."""
+
+    bob: Device
+    bundle: rest.Bundle
+    offered: SignedObject
+    refuses: dict[str, str] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path.removeprefix("/v1")
+        self.asked.append(path)
+        for start, code in self.refuses.items():
+            if path.startswith(start):
+                return problem(code)
+        answer: object
+        if path == f"/accounts/{show(self.bob.account)}/devices":
+            answer = rest.DeviceListAnswer(list=signed(self.offered.body, self.offered.sig))
+        elif path == f"/keys/{show(self.bob.account)}/1":
+            answer = self.bundle
+        elif path == "/contacts/lookup":
+            known = rest.ContactMatch(number="+15550100002", account=self.bob.account)
+            wanted = msgspec.json.decode(request.content, type=rest.ContactLookup).numbers
+            answer = rest.ContactMatches(matches=[known] if known.number in wanted else [])
+        else:
+            return problem("not_found")
+        return httpx.Response(200, content=msgspec.json.encode(answer))
+
+
+def problem(code: str) -> httpx.Response:
+    error = ERRORS[code]
+    body = rest.Problem(
+        type="about:blank",
+        title=error.text,
+        status=error.status,
+        detail="",
+        code=code,
+        retryable=error.retryable,
+    )
+    headers = {"Retry-After": "7"} if code == "rate_limited" else {}
+    return httpx.Response(error.status, content=msgspec.json.encode(body), headers=headers)
+
+
+@dataclass
+class Rig:
+    alice: Device
+    bob: Device
+    server: Server
+    world: World
+    directory: Directory
+    sender: Sender
+    told: list[Event]
+    link: ScriptedLink
+
+    async def say(self, text: str = "hello") -> MessageId:
+        return await self.alice.write_text(self.bob, text)
+
+    async def offer(self) -> list[Send]:
+        """One pass over the outbox; what went out in it."""
+        before = len(self.link.said)
+        await self.sender._offer_all(self.link)
+        sent = self.link.said[before:]
+        assert all(isinstance(frame, Send) for frame in sent)
+        return sent  # type: ignore[return-value]
+
+    async def held_until_ms(self) -> list[int]:
+        waiting = await self.alice.store.read(outbox.waiting)
+        return [item.hold_until_ms for item in waiting]
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    clock = Clockwork()
+    alice = await Device.make(tmp_path / "alice", 1, clock)
+    bob = await Device.make(tmp_path / "bob", 2, clock)
+    server = Server(bob, await bob.bundle(), bob.signed_list)
+    world = World()
+    environment = world.environment()
+    login = Login(access="token", expires_ms=START_MS + 10**12, refresh="r")
+    await alice.store.write(lambda db: facts.put(db, login))
+    api = Api("http://test", httpx.MockTransport(server))
+    tokens = Tokens(alice.store, api, environment)
+    told: list[Event] = []
+    directory = Directory(alice.store, api, tokens, environment, told.append)
+    sender = Sender(alice.store, directory, alice.sealer, environment, told.append)
+    yield Rig(alice, bob, server, world, directory, sender, told, ScriptedLink())
+    await api.close()
+    await alice.store.close()
+    await bob.store.close()
+
+
+async def test_a_first_message_fetches_list_and_bundle_once(rig: Rig) -> None:
+    await rig.say()
+    await rig.say("again")
+    assert len(await rig.offer()) == 2
+    bob = show(rig.bob.account)
+    assert rig.server.asked == [f"/accounts/{bob}/devices", f"/keys/{bob}/1"]
+
+
+async def test_an_offered_message_is_not_offered_again_before_its_time(rig: Rig) -> None:
+    id = await rig.say()
+    [first] = await rig.offer()
+    assert await rig.offer() == []
+    assert id not in rig.sender.unanswered
+    rig.world.now_ms += int(ANSWER_S * 1000)
+    assert await rig.offer() == [first]
+    assert id in rig.sender.unanswered
+
+
+async def test_at_most_a_window_is_unanswered(rig: Rig) -> None:
+    ids = [await rig.say(str(number)) for number in range(WINDOW + 2)]
+    assert len(await rig.offer()) == WINDOW
+    rig.sender.answered([ids[0]])
+    await rig.alice.store.write(
+        lambda db: outbox.give_up(db, rig.alice.account, ids[0], State.FAILED, "test")
+    )
+    assert [frame.id for frame in await rig.offer()] == [ids[WINDOW]]
+
+
+async def test_a_server_without_keys_makes_the_whole_conversation_wait(rig: Rig) -> None:
+    rig.server.refuses["/keys"] = "no_keys"
+    await rig.say("one")
+    await rig.say("two")
+    assert await rig.offer() == []
+    assert await rig.held_until_ms() == [START_MS + 1000, 0]
+    rig.server.refuses.clear()
+    assert await rig.offer() == []
+    rig.world.now_ms += 1001
+    assert len(await rig.offer()) == 2
+
+
+async def test_a_limited_client_waits_as_long_as_it_was_told(rig: Rig) -> None:
+    rig.server.refuses["/keys"] = "rate_limited"
+    await rig.say()
+    await rig.offer()
+    assert await rig.held_until_ms() == [START_MS + 7000]
+
+
+async def test_an_account_that_does_not_exist_fails_the_message(rig: Rig) -> None:
+    rig.server.refuses["/accounts"] = "not_found"
+    id = await rig.say()
+    await rig.offer()
+    [event] = rig.told
+    assert isinstance(event, NotSent)
+    assert (event.id, event.state, event.reason) == (id, State.FAILED, "unknown_recipient")
+
+
+async def test_a_bundle_of_another_identity_is_not_used(rig: Rig) -> None:
+    rig.server.bundle.identity = rig.alice.sessions.local.key.public
+    await rig.say()
+    assert await rig.offer() == []
+    [event] = rig.told
+    assert isinstance(event, NotSent)
+    assert event.reason == "not_trusted"
+
+
+async def test_a_pre_key_signed_by_somebody_else_is_not_used(rig: Rig) -> None:
+    other = await rig.alice.bundle()
+    rig.server.bundle.signed = other.signed
+    await rig.say()
+    assert await rig.offer() == []
+    assert [type(event) for event in rig.told] == [NotSent]
+
+
+async def test_a_list_with_a_broken_signature_is_not_held(rig: Rig) -> None:
+    sig = bytes((rig.server.offered.sig[0] ^ 1,)) + rig.server.offered.sig[1:]
+    rig.server.offered = SignedObject(rig.server.offered.body, sig)
+    with pytest.raises(NotTrusted, match="signature"):
+        await rig.directory.refresh(rig.bob.account)
+    assert await rig.alice.store.read(lambda db: lists.held(db, rig.bob.account)) is None
+
+
+async def test_a_changed_account_key_is_told_and_stops_what_was_written(
+    rig: Rig, tmp_path: Path
+) -> None:
+    await rig.alice.meet(rig.bob)
+    impostor = await Device.make(tmp_path / "impostor", 9, rig.alice.clock)
+    rig.server.offered = await relisted(impostor, rig.bob.account)
+    id = await rig.say("for the old key")
+    await rig.alice.store.write(lambda db: lists.doubt(db, rig.bob.account, set=2))
+    assert await rig.offer() == []
+    assert rig.told[0] == IdentityChanged(rig.bob.account)
+    [event] = [event for event in rig.told if isinstance(event, NotSent)]
+    assert (event.id, event.reason) == (id, "identity_changed")
+    await impostor.store.close()
+
+
+async def test_a_text_that_no_frame_can_carry_fails(rig: Rig) -> None:
+    await rig.say("x" * 300_000)
+    assert await rig.offer() == []
+    [event] = rig.told
+    assert isinstance(event, NotSent)
+    assert event.reason == "too_large"
+
+
+async def test_a_broken_link_ends_the_run_and_the_next_offers_again(rig: Rig) -> None:
+    await rig.say()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(rig.sender.run(rig.link))
+        await until(lambda: rig.link.said)
+        task.cancel()
+    rig.link.close()
+    with pytest.raises(LinkClosed):
+        await rig.sender.run(rig.link)
+
+
+# ---- numbers
+
+
+async def test_a_number_is_looked_up_once_in_ten_minutes(rig: Rig) -> None:
+    for _ in range(3):
+        assert await rig.directory.find("+15550100002") == rig.bob.account
+    assert rig.server.asked == ["/contacts/lookup"]
+    rig.world.now_ms += 11 * 60_000
+    await rig.directory.find("+15550100002")
+    assert len(rig.server.asked) == 2
+
+
+async def test_an_unknown_number_is_an_unknown_recipient(rig: Rig) -> None:
+    with pytest.raises(UnknownRecipient):
+        await rig.directory.find("+15550100009")
+
+
+async def test_strangers_lists_are_asked_for_at_most_once_a_minute(rig: Rig) -> None:
+    stranger = AccountId(bytes(16))
+    for _ in range(5):
+        assert not await rig.directory.refresh_for_message(stranger)
+    assert len(rig.server.asked) == 1
+    rig.world.now_ms += 60_000
+    await rig.directory.refresh_for_message(stranger)
+    assert len(rig.server.asked) == 2
+
+
+# ---- HTTP
+
+
+@pytest.mark.parametrize(
+    ("status", "content"), [(200, b"<html>"), (502, b"bad gateway"), (404, b"{}")]
+)
+async def test_nonsense_from_a_server_is_offline(status: int, content: bytes) -> None:
+    api = Api(
+        "http://test",
+        httpx.MockTransport(lambda request: httpx.Response(status, content=content)),
+    )
+    with pytest.raises(Offline):
+        await api.key_count("token")
+    await api.close()
+
+
+async def test_a_refusal_has_its_code_and_no_token_in_its_text() -> None:
+    api = Api("http://test", httpx.MockTransport(lambda request: problem("rate_limited")))
+    with pytest.raises(Refused) as refused:
+        await api.key_count("secret-token")
+    assert (refused.value.code, refused.value.retry_after_s) == ("rate_limited", 7.0)
+    assert "secret-token" not in str(refused.value)
+    await api.close()
