@@ -40,7 +40,7 @@ def linnet(*arguments: object, stdin: str = "", **environment: str) -> Ran:
         text=True,
         timeout=WITHIN_S,
         check=False,
-        env={**os.environ, "COLUMNS": "100", **environment},
+        env=_environment(**{"COLUMNS": "100", **environment}),
     )
     assert "Traceback" not in done.stderr, done.stderr
     return Ran(done.returncode, done.stdout, done.stderr)
@@ -68,6 +68,35 @@ class Served:
 
 
 @contextmanager
+def started(*arguments: object, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """A command that stays up, with pipes for input and output; ended at the end."""
+    process = subprocess.Popen(
+        [*LINNET, *map(str, arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=_environment(**environment),
+    )
+    assert process.stdout is not None
+    assert process.stdin is not None
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(WITHIN_S)
+        process.stdin.close()
+        process.stdout.close()
+
+
+def line_of(process: subprocess.Popen[str]) -> str:
+    """The next line it prints."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line, "it ended"
+    return line
+
+
+@contextmanager
 def served(place: Path) -> Iterator[Served]:
     """A server of its own process with everything under `place`."""
     data, codes, log = place / "server", place / "codes", place / "server.log"
@@ -86,3 +115,8 @@ def served(place: Path) -> Iterator[Served]:
             process.terminate()
             process.wait(WITHIN_S)
         process.stdout.close()
+
+
+def _environment(**changed: str) -> dict[str, str]:
+    """As here, but buffered, so that a line that was not flushed is missed."""
+    return {**{k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}, **changed}

@@ -32,6 +32,7 @@ def test_the_overview_names_every_command() -> None:
         "serve --port 70000",
         "register",
         "register --number +4917604069001 --server example.org",
+        "register --number 017604069001",
         "send +4917604069001",
         "chat",
         "listen --count 0",

@@ -13,7 +13,7 @@ import subprocess
 from pathlib import Path
 
 import httpx
-from tests.cli.kit import LINNET, WITHIN_S, linnet, served
+from tests.cli.kit import LINNET, WITHIN_S, line_of, linnet, served, started
 
 
 def test_it_says_where_it_listens_and_answers_there(tmp_path: Path) -> None:
@@ -23,10 +23,8 @@ def test_it_says_where_it_listens_and_answers_there(tmp_path: Path) -> None:
 
 
 def test_its_json_line_names_the_event_the_port_and_the_process(tmp_path: Path) -> None:
-    command = [*LINNET, "serve", "--data", str(tmp_path), "--port", "0", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        said = json.loads(process.stdout.readline())
+    with started("serve", "--data", tmp_path, "--port", 0, "--json") as process:
+        said = json.loads(line_of(process))
         process.send_signal(signal.SIGINT)
         assert process.wait(WITHIN_S) == 0
     assert said["event"] == "listening"
@@ -48,12 +46,9 @@ def test_without_a_codes_file_codes_go_to_standard_error_alone(tmp_path: Path) -
 
 
 def test_until_eof_it_ends_with_its_parents_pipe(tmp_path: Path) -> None:
-    command = [*LINNET, "serve", "--data", str(tmp_path), "--port", "0", "--json", "--until-eof"]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as process:
+    with started("serve", "--data", tmp_path, "--port", 0, "--json", "--until-eof") as process:
+        line_of(process)
         assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stdout.readline()
         process.stdin.close()
         assert process.wait(WITHIN_S) == 0
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 from linnet.cli.failures import Failure
@@ -12,6 +13,7 @@ from linnet.client import (
     AlreadyRegistered,
     Client,
     ClientError,
+    Event,
     LoggedOut,
     NotRegistered,
     NotTrusted,
@@ -23,6 +25,8 @@ from linnet.client import (
 )
 from linnet.wire.ids import AccountId, parse
 
+_ASK_ON_S = 0.1
+
 
 @asynccontextmanager
 async def opened(directory: Path) -> AsyncIterator[Client]:
@@ -30,6 +34,16 @@ async def opened(directory: Path) -> AsyncIterator[Client]:
     with in_words(directory):
         async with await Client.open(directory) as client:
             yield client
+
+
+async def read_all(events: AsyncIterator[Event]) -> None:
+    """Say that the last message was read too, or it comes again: asking on is what says so.
+
+    What comes meanwhile is not lost; it comes again.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_ASK_ON_S):
+            await anext(events, None)
 
 
 def recipient(text: str) -> AccountId | str:

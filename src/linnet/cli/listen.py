@@ -44,7 +44,7 @@ async def _listen(
 ) -> None:
     import asyncio
 
-    from linnet.cli.accounts import opened
+    from linnet.cli.accounts import opened, read_all
     from linnet.cli.told import as_line, as_object, is_arrival
     from linnet.client import Connection, ConnectionState
 
@@ -52,16 +52,19 @@ async def _listen(
     show = as_object if as_json else as_line
     try:
         async with asyncio.timeout(within_s), opened(directory) as client:
-            async for event in client.events():
+            events = client.events()
+            async for event in events:
                 _print(show(event))
                 if isinstance(event, ConnectionState) and event.state is Connection.STOPPED:
                     raise stopped(event)
                 if is_arrival(event) and left is not None:
                     left -= 1
                 if left == 0:
+                    await read_all(events)
                     return
     except TimeoutError:
-        raise Failure(f"nothing more arrived within {within_s:g} s.") from None
+        if left != 0:
+            raise Failure(f"nothing more arrived within {within_s:g} s.") from None
 
 
 def stopped(event: Event) -> Failure:

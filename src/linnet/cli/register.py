@@ -15,7 +15,7 @@ from linnet.cli.places import SERVER, AsJson, Dir
 
 def register(
     number: Annotated[
-        str, typer.Option(help="Your phone number: +, country code, no spaces.", metavar="+49…")
+        str, typer.Option(help="Your phone number, with + and country code.", metavar="+49…")
     ],
     directory: Dir,
     server: Annotated[str, typer.Option(help="The server's address.")] = SERVER,
@@ -35,6 +35,11 @@ def register(
     """
     if not server.startswith(("http://", "https://")):
         raise typer.BadParameter("it begins with http:// or https://", param_hint="--server")
+    number = number.replace(" ", "")
+    if not (number.startswith("+") and number[1:].isdecimal() and 7 <= len(number) <= 16):
+        raise typer.BadParameter(
+            "+, country code and number, as in +4917604069001", param_hint="--number"
+        )
     from linnet.cli.running import run
 
     run(_register(server, directory, number, Codes(code), name, as_json))

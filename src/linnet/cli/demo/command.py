@@ -60,7 +60,8 @@ async def _stay(as_json: bool) -> None:
         running = _running(stage, people)
         with registry.entered(running):
             if as_json:
-                print(msgspec.json.encode({"verdict": judged, "running": running}).decode())
+                told = msgspec.json.encode({"verdict": judged, "running": running})
+                print(told.decode(), flush=True)
             else:
                 show(Console(), said, judged)
                 _invite(stage)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from linnet.cli.accounts import in_words
+from linnet.cli.accounts import in_words, read_all
 from linnet.cli.demo import kept
 from linnet.cli.demo.stage import Stage
 from linnet.cli.failures import Failure
@@ -75,6 +75,8 @@ class Person:
 
     async def leave(self) -> None:
         """Close the account: offline, and another program may open it."""
+        if self._events is not None:
+            await read_all(self._events)
         self._client = self._events = None
         await self._open.aclose()
 
