@@ -151,7 +151,6 @@ class Server:
             config.delivery,
             delivery,
             timeline,
-            accounts,
             tokens.verify,
             hmac.digest(keys.access, b"linnet/head/1\x00", hashlib.sha256),
             clock,

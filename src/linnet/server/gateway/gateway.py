@@ -23,12 +23,12 @@ from linnet.server.gateway.registry import Registry
 from linnet.server.gateway.wheel import Wheel
 from linnet.server.gateway.window import Window
 from linnet.server.ports import Unavailable
-from linnet.server.ports.accounts import Accounts
 from linnet.server.ports.bus import Bus, Notices
 from linnet.server.ports.timeline import Accepted, Entry, Timeline
 from linnet.server.services.clock import Clock
-from linnet.server.services.delivery.inline import Committed, Inline
+from linnet.server.services.delivery.inline import Inline
 from linnet.server.services.delivery.view import view
+from linnet.server.services.delivery.work import Committed
 from linnet.server.services.tokens import Identity
 from linnet.wire.errors import RequestRefused
 from linnet.wire.frames import Drain, Hello, Own, Pong, Resync, Row, Status, Welcome
@@ -52,7 +52,6 @@ class Gateway:
         delivery_config: DeliveryConfig,
         delivery: Inline,
         timeline: Timeline,
-        accounts: Accounts,
         verify: Callable[[str], Identity],
         head_key: bytes,
         clock: Clock,
@@ -69,7 +68,6 @@ class Gateway:
         """Called with the row of CLOSES when this side closes a socket, for metrics."""
         self._delivery_config = delivery_config
         self._timeline = timeline
-        self._accounts = accounts
         self._head_key = head_key
         self._clock = clock
         self._rng = rng
@@ -181,38 +179,41 @@ class Gateway:
         self._spawn(connection, self._welcome(connection, said))
 
     async def _welcome(self, connection: Connection, said: Hello) -> None:
-        account = await self._accounts.get(connection.account)
-        if account is None or not connection.is_at(State.GREETED):
-            connection.close("unauthorized")
-            return
         if len(self.registry.of_account(connection.account)) >= self.config.account_sockets:
             connection.close("too_many")
             return
+        settled = self.delivery.settled
+        where = await self.delivery.arrival(connection.account, connection.device)
+        if where is None or not connection.is_at(State.GREETED):
+            connection.close("unauthorized")
+            return
         session = self.config.session
-        connection.mailbox = account.mailbox
+        connection.mailbox = where.mailbox
         connection.window = Window(said.resume, session.window_frames, session.window_bytes)
-        # Registered first, then read: what is committed from here on is noticed.
         older = self.registry.add(connection)
         if older is not None:
             older.close("replaced")
-        head, cursor = await self.delivery.mailbox(
-            connection.mailbox, connection.account, connection.device
-        )
-        head = max(head, connection.head)
-        went_back = said.resume > head
-        if went_back and not self._proves(connection, said):
+        if self.delivery.settled != settled:
+            # Committed before it was registered, perhaps after it was read: read again.
+            where = await self.delivery.arrival(connection.account, connection.device) or where
+        await self._begin(connection, said, max(where.head, connection.head), where.cursor.acked)
+
+    async def _begin(self, connection: Connection, said: Hello, head: int, acked: int) -> None:
+        """Welcome a registered socket and see where it must go on from."""
+        proved = said.proved if self._proves(connection, said) else 0
+        if said.resume > max(head, proved):
             connection.close("bad_resume")
-        elif went_back:
-            await self.delivery.raise_epoch(said.proved)
+        elif proved > head:
+            await self.delivery.raise_epoch(proved)
         if not connection.is_at(State.GREETED):
             return
         self._go_live(connection, max(head, connection.head))
-        if went_back:
-            # Rows may have been numbered below its cursor since: it starts from its last ack
-            # that this store knows, and drops what it has.
-            self._resync(connection, cursor.acked)
-        elif cursor.acked < said.resume:
-            self._spawn(connection, self._fold(connection, cursor.acked, said.resume))
+        if proved > head:
+            # The store went back, and rows may have been numbered below the cursor since: the
+            # device starts from its last ack that this store knows, and drops what it has.
+            self._resync(connection, acked)
+        elif acked < said.resume:
+            self._spawn(connection, self._fold(connection, acked, said.resume))
 
     def _go_live(self, connection: Connection, head: int) -> None:
         """Say welcome, and follow notices at once if there is nothing to catch up with."""
@@ -244,9 +245,10 @@ class Gateway:
         return digest[:16]
 
     def _proves(self, connection: Connection, said: Hello) -> bool:
-        """Whether this server once told the device a head at or above its cursor."""
-        proof = self._proof(connection.mailbox, said.proved)
-        return said.resume <= said.proved and hmac.compare_digest(proof, said.proof)
+        """Whether this server once told the device that its mailbox reached `proved`."""
+        if not said.proof:
+            return False
+        return hmac.compare_digest(self._proof(connection.mailbox, said.proved), said.proof)
 
     def pong(self, connection: Connection) -> Pong:
         """The head as known here, with its proof."""
@@ -262,13 +264,13 @@ class Gateway:
                 connection.notice(entry)
         for told in notices.delivered:
             for connection in registry.of_account(told.to):
-                if connection.is_at(State.LIVE, State.DRAINING):
+                if connection.is_live():
                     connection.send(Status(told.conversation, told.account, list(told.intervals)))
         self.outbound.flush()
 
     def catch_up_if_behind(self, connection: Connection) -> None:
         """Start reading pages for a socket that is behind, has room, and is not at it already."""
-        if not connection.is_at(State.LIVE, State.DRAINING):
+        if not connection.is_live():
             return
         window = connection.window
         if connection.catching_up or connection.choked or not (window.behind and window.has_room()):
@@ -367,9 +369,8 @@ class Gateway:
 
     async def _reread(self, connection: Connection) -> None:
         """A notice may have been lost: compare with the store."""
-        head, _ = await self.delivery.mailbox(
-            connection.mailbox, connection.account, connection.device
-        )
+        where = await self.delivery.arrival(connection.account, connection.device)
+        head = where.head if where is not None else 0
         if connection.is_at(State.CLOSED):
             return
         connection.head = max(head, connection.head)

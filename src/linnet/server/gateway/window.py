@@ -24,6 +24,8 @@ class Verdict(Enum):
     BEHIND = "behind"
 
 
+PUSH, DROP, BEHIND = Verdict
+
 _NOTHING: deque[tuple[int, int, Accepted | None, bool]] = deque(maxlen=0)
 """Stands for no deque: an idle socket does not pay 700 bytes for an empty one."""
 
@@ -56,12 +58,12 @@ class Window:
 
     def judge(self, prev: int, position: int) -> Verdict:
         """Whether a noticed row may be pushed now. BEHIND marks the socket so."""
+        if not self.behind and prev <= self.pushed < position and self.has_room():
+            return PUSH
         if position <= self.pushed:
-            return Verdict.DROP
-        if self.behind or prev > self.pushed or not self.has_room():
-            self.behind = self.noticed = True
-            return Verdict.BEHIND
-        return Verdict.PUSH
+            return DROP
+        self.behind = self.noticed = True
+        return BEHIND
 
     def has_room(self) -> bool:
         """Whether one more frame may go out; a frame larger than the window goes alone."""

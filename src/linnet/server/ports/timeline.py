@@ -68,7 +68,7 @@ class Member(msgspec.Struct, array_like=True, frozen=True):
     starts: dict[int, int]
 
 
-class Head(msgspec.Struct, frozen=True):
+class Head(msgspec.Struct, frozen=True, gc=False):
     """State of one conversation between decisions."""
 
     conversation: bytes
@@ -86,7 +86,7 @@ class DeviceSet(msgspec.Struct, frozen=True):
     devices: tuple[int, ...]
 
 
-class Mark(msgspec.Struct, frozen=True, array_like=True):
+class Mark(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """How much of a conversation one device has committed. `at` is the position last folded."""
 
     conversation: bytes
@@ -96,7 +96,7 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
     at: int
 
 
-class Cursor(msgspec.Struct, frozen=True, array_like=True):
+class Cursor(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Where a device is in its mailbox; `gap` is where a resync last let it jump to."""
 
     account: bytes
@@ -148,7 +148,7 @@ class Loaded(msgspec.Struct):
 
     heads: dict[bytes, Head] = {}
     mailboxes: dict[bytes, int] = {}
-    """Last position of each mailbox."""
+    """Last position of each mailbox; also of those that belong to loaded sets."""
     sets: dict[bytes, DeviceSet] = {}
     marks: dict[tuple[bytes, bytes], list[Mark]] = {}
     cursors: dict[tuple[bytes, int], Cursor] = {}

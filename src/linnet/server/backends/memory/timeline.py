@@ -47,12 +47,12 @@ class MemoryTimeline:
         return Opened(self._epoch, self._last, ids[len(older) :], until)
 
     async def load(self, wanted: Wanted) -> Loaded:
+        sets = {key: self._sets[key] for key in wanted.sets if key in self._sets}
+        mailboxes = wanted.mailboxes.union(held.mailbox for held in sets.values())
         return Loaded(
             heads={key: self._heads[key] for key in wanted.heads if key in self._heads},
-            mailboxes={
-                key: self._mailboxes[key] for key in wanted.mailboxes if key in self._mailboxes
-            },
-            sets={key: self._sets[key] for key in wanted.sets if key in self._sets},
+            mailboxes={key: self._mailboxes[key] for key in mailboxes if key in self._mailboxes},
+            sets=sets,
             marks={
                 key: list(self._marks[key].values()) for key in wanted.marks if key in self._marks
             },

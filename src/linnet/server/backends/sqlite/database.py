@@ -36,7 +36,7 @@ class Database:
         self._migrations = migrations
         self._lock: int | None = None
         self._writer = Lane("sqlite-writer", self._connect_writer, "BEGIN IMMEDIATE", PENDING_MOST)
-        self._reader = Lane("sqlite-reader", self._connect_reader, "BEGIN", PENDING_MOST)
+        self._reader = Lane("sqlite-reader", self._connect_reader, "BEGIN", PENDING_MOST, 64)
 
     async def open(self) -> None:
         """Lock, connect and migrate. Raises InUse, NewerSchema, or Unavailable."""

@@ -1,5 +1,8 @@
 """Lane: one thread with one SQLite connection, doing one transaction after another.
 
+Reads that wait together share a snapshot and one wake-up of the loop: a hand-over costs more than
+most of them.
+
 Knows nothing of schemas or files: it is given how to connect. Used by `database` for the one
 writer and the one reader; nothing else in the server touches a connection.
 """
@@ -40,16 +43,23 @@ _OUTSIDE = (
 class Lane:
     """A queue of at most `most` transactions, done in the order they were handed over.
 
-    All methods belong to one event loop. `begin` is the statement that starts each transaction.
+    All methods belong to one event loop. `begin` is the statement that starts each transaction;
+    up to `together` jobs share one (reads only: they would fail together).
     """
 
     def __init__(
-        self, name: str, connect: Callable[[], apsw.Connection], begin: str, most: int
+        self,
+        name: str,
+        connect: Callable[[], apsw.Connection],
+        begin: str,
+        most: int,
+        together: int = 1,
     ) -> None:
         self._name = name
         self._connect = connect
         self._begin = begin
         self._most = most
+        self._together = together
         self._waiting = 0
         self._open = False
         self._jobs: SimpleQueue[tuple[Job[Any], asyncio.Future[Any]] | None] = SimpleQueue()
@@ -117,9 +127,50 @@ class Lane:
             return
         self._tell(loop, _settle, opened, None, None)
         while (work := self._jobs.get()) is not None:
-            self._finish(loop, connection, *work)
+            if self._together > 1 and not self._jobs.empty():
+                if not self._read_together(loop, connection, work):
+                    break
+            else:
+                self._finish(loop, connection, *work)
             del work  # else the last job and its result stay alive until the next one comes
         connection.close()
+
+    def _read_together(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        connection: apsw.Connection,
+        first: tuple[Job[Any], asyncio.Future[Any]],
+    ) -> bool:
+        """Do all that waits in one transaction, tell all at once; False if the end was asked for.
+
+        One job's error is its own.
+        """
+        works, more = [first], True
+        while len(works) < self._together and not self._jobs.empty():
+            work = self._jobs.get()
+            if work is None:
+                more = False
+                break
+            works.append(work)
+        told: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
+
+        def each(connection: apsw.Connection) -> None:
+            for job, future in works:
+                try:
+                    told.append((future, job(connection), None))
+                except Exception as error:
+                    told.append((future, None, _ours(error)))
+
+        try:
+            self._transact(connection, each)
+        except BaseException as error:
+            told = [(future, None, _ours(error)) for _, future in works]
+        self._tell(loop, self._all_done, told)
+        return more
+
+    def _all_done(self, told: list[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
+        for future, result, error in told:
+            self._done(future, result, error)
 
     def _finish(
         self,

@@ -15,6 +15,7 @@ import apsw
 import msgspec
 
 from linnet.server.backends.sqlite.rows import EntryRow
+from linnet.server.ports.timeline import Batch
 from linnet.wire.ids import message_time_ms
 
 ROWS_MOST = 250_000
@@ -44,6 +45,24 @@ class Open(msgspec.Struct):
     last_id_ms: int = 0
     last_position: int = 0
     positions: dict[bytes, array[int]] = {}
+    fresh: list[tuple[list[bytes], list[int]]] = []
+    """Mailboxes and positions of batches not yet in `positions`: put there when somebody reads,
+    because most rows are pushed from memory and never read."""
+
+    def note_batch(self, batch: Batch) -> None:
+        """A batch was committed."""
+        entries = batch.entries
+        if entries:
+            self.rows += len(entries)
+            self.last_position = entries[-1].position
+            self.fresh.append(([e.mailbox for e in entries], [e.position for e in entries]))
+            ids = [entry.accepted.id for entry in entries]
+            newest_ms = max([entry.accepted.server_timestamp for entry in entries])
+            self.note_time(min(ids), newest_ms)
+            self.note_time(max(ids), newest_ms)
+        for position, refusal in batch.refusals:
+            self.note(position, None)
+            self.note_time(refusal.id, 0)
 
     def note(self, position: int, mailbox: bytes | None) -> None:
         """A row was committed."""
@@ -51,10 +70,13 @@ class Open(msgspec.Struct):
         if position > self.last_position:
             self.last_position = position
         if mailbox is not None:
-            held = self.positions.get(mailbox)
-            if held is None:
-                held = self.positions[mailbox] = array("q")
-            held.append(position)
+            self._index(mailbox, position)
+
+    def _index(self, mailbox: bytes, position: int) -> None:
+        held = self.positions.get(mailbox)
+        if held is None:
+            held = self.positions[mailbox] = array("q")
+        held.append(position)
 
     def note_time(self, id: bytes, server_ms: int) -> None:
         """An id, and the time of its message if it became one, are now in this segment."""
@@ -71,6 +93,10 @@ class Open(msgspec.Struct):
 
     def after(self, mailbox: bytes, since: int, most: int) -> Sequence[int]:
         """Positions of the mailbox's rows after `since`, oldest first."""
+        fresh, self.fresh = self.fresh, []
+        for mailboxes, positions in fresh:
+            for owner, position in zip(mailboxes, positions, strict=True):
+                self._index(owner, position)
         held = self.positions.get(mailbox)
         if held is None:
             return ()

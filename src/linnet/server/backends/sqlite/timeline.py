@@ -14,6 +14,7 @@ from contextlib import suppress
 from itertools import takewhile
 
 import apsw
+import msgspec
 
 from linnet.server.backends.sqlite import rows, segments
 from linnet.server.backends.sqlite.database import Database
@@ -94,8 +95,9 @@ class SqliteTimeline:
         return self._recent(connection, recent_most)
 
     def _note_time(self, id: bytes, mailbox: bytes | None, body: bytes) -> None:
-        outcome = rows.outcome(mailbox, body)
-        self._open.note_time(id, getattr(outcome, "server_timestamp", 0))
+        server_ms: int = getattr(rows.outcome(mailbox, body), "server_timestamp", 0)
+        self._open.note_time(id, server_ms)
+        self._see_clock(server_ms)
 
     def _recent(self, connection: apsw.Connection, most: int) -> tuple[list[bytes], int]:
         """The newest ids of the open segment, and the newest time among all other ids."""
@@ -126,18 +128,14 @@ class SqliteTimeline:
     def _note(self, batch: Batch) -> None:
         """The batch is durable: reads may find it."""
         self._open.since_ms = self._open.since_ms or batch.clock_ms
-        accepted = None
-        for entry in batch.entries:
-            self._open.note(entry.position, entry.mailbox)
-            if entry.accepted is not accepted:
-                accepted = entry.accepted
-                self._open.note_time(accepted.id, accepted.server_timestamp)
-        for position, refusal in batch.refusals:
-            self._open.note(position, None)
-            self._open.note_time(refusal.id, 0)
+        self._open.note_batch(batch)
         self._unfolded.see_batch(batch)
-        if batch.clock_ms > self._clock_ms and not clock_stepped(self._clock_ms, batch.clock_ms):
-            self._clock_ms = batch.clock_ms
+        self._see_clock(batch.clock_ms)
+
+    def _see_clock(self, now_ms: int) -> None:
+        """Something was stored at that time: the clock was right then, unless it had stepped."""
+        if now_ms > self._clock_ms and not clock_stepped(self._clock_ms, now_ms):
+            self._clock_ms = now_ms
 
     async def _roll(self) -> None:
         """Close the open segment and start the next, in one transaction."""
@@ -170,7 +168,7 @@ class SqliteTimeline:
         unfolded = self._unfolded
         await self._db.read(lambda connection: _read(connection, wanted, ids, loaded))
         # Taken before the read: a fold in between only makes the tables as new as this.
-        unfolded.overlay(wanted, loaded)
+        unfolded.overlay(_with_mailboxes(wanted, loaded), loaded)
         return loaded
 
     def _segments_of(self, ids: set[bytes]) -> list[tuple[bytes, int]]:
@@ -267,6 +265,13 @@ def _read(
     ids: list[tuple[bytes, int]],
     loaded: Loaded,
 ) -> None:
+    for account in wanted.sets:
+        for _, mailbox, number, devices in connection.execute(
+            "SELECT * FROM device_set WHERE account = ?", (account,)
+        ):
+            held = DeviceSet(account, mailbox, number, rows.unpack_devices(devices))
+            loaded.sets[account] = held
+    wanted = _with_mailboxes(wanted, loaded)
     for conversation in wanted.heads:
         for row in connection.execute("SELECT * FROM conversation WHERE id = ?", (conversation,)):
             loaded.heads[conversation] = rows.head(row)
@@ -285,12 +290,6 @@ def _read(
             "SELECT * FROM cursor WHERE account = ? AND device = ?", device
         ):
             loaded.cursors[device] = Cursor(*row)
-    for account in wanted.sets:
-        for _, mailbox, number, devices in connection.execute(
-            "SELECT * FROM device_set WHERE account = ?", (account,)
-        ):
-            held = DeviceSet(account, mailbox, number, rows.unpack_devices(devices))
-            loaded.sets[account] = held
     kept = segments.numbers(connection) if ids else set()
     for id, number in ids:
         if number not in kept:
@@ -298,3 +297,11 @@ def _read(
         outcomes: list[Outcome] = loaded.outcomes.setdefault(id, [])
         for owner, body in segments.rows_by_id(connection, number, id):
             outcomes.append(rows.outcome(owner, body))
+
+
+def _with_mailboxes(wanted: Wanted, loaded: Loaded) -> Wanted:
+    """What was wanted, and the mailboxes of the sets among it."""
+    if not loaded.sets:
+        return wanted
+    mailboxes = wanted.mailboxes.union(held.mailbox for held in loaded.sets.values())
+    return msgspec.structs.replace(wanted, mailboxes=mailboxes)

@@ -42,13 +42,16 @@ class Unfolded:
         self._cursors[(cursor.account, cursor.device)] = cursor
 
     def see_batch(self, batch: Batch) -> None:
-        """All of a commit."""
-        for entry in batch.entries:
-            self.see_entry(entry)
+        """All of a commit. In bulk: this runs for every message."""
+        entries = batch.entries
+        self.rows += len(entries) + len(batch.marks) + len(batch.cursors)
+        self._mailboxes.update([(entry.mailbox, entry.position) for entry in entries])
+        accepted = [entry.accepted for entry in entries]
+        self._accepted.update([(it.conversation, it) for it in accepted])
+        self._numbers.update([(it.conversation, it.conv_seq) for it in accepted if it.conv_seq])
         for mark in batch.marks:
-            self.see_mark(mark)
-        for cursor in batch.cursors:
-            self.see_cursor(cursor)
+            self._marks.setdefault((mark.conversation, mark.account), {})[mark.device] = mark
+        self._cursors.update([((it.account, it.device), it) for it in batch.cursors])
 
     def overlay(self, wanted: Wanted, loaded: Loaded) -> None:
         """Put what is newer than the tables over what was read from them."""

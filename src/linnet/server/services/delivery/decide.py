@@ -7,6 +7,8 @@ theirs to give, because they belong to mailboxes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from linnet.server.ports.timeline import (
@@ -35,11 +37,8 @@ class Record(msgspec.Struct, gc=False):
     stamped_ms: int
 
 
-class Delivery(msgspec.Struct, gc=False):
-    """A row to be placed in one mailbox."""
-
-    mailbox: bytes
-    parts: list[Part]
+Rows = list[tuple[bytes, list[Part]]]
+"""(mailbox, parts for its account's devices) of each row to be placed."""
 
 
 class Retry(msgspec.Struct, gc=False):
@@ -56,14 +55,14 @@ class Decision(msgspec.Struct, gc=False):
     """
 
     outcome: Outcome | Retry
-    rows: list[Delivery]
+    rows: Rows
     head: Head
     repeat: bool = False
 
 
 def decide(
     head: Head,
-    known: list[Outcome],
+    known: Sequence[Outcome],
     sender: DeviceSet,
     recipient: DeviceSet | None,
     record: Record,
@@ -143,9 +142,9 @@ def _accept(
         frame.commitment,
         (recipient.number, sender.number),
     )
-    rows = [Delivery(recipient.mailbox, frame.parts)]
+    rows = [(recipient.mailbox, frame.parts)]
     if recipient.mailbox != sender.mailbox:
-        rows.append(Delivery(sender.mailbox, frame.own_parts))
+        rows.append((sender.mailbox, frame.own_parts))
     return Decision(accepted, rows, head)
 
 

@@ -25,17 +25,28 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
+class Absent(Exception):
+    """A key is not in memory: load it."""
+
+
+class Cache(dict[K, V]):
+    """A dict that raises Absent, which no bug of ours raises, for a key it does not hold."""
+
+    def __missing__(self, key: K) -> V:
+        raise Absent
+
+
 class Memory:
     """The last committed value of every key that was wanted lately."""
 
     def __init__(self, opened: Opened, cached: int, recent_ids: int) -> None:
         self._cached = cached
         self._recent_ids = recent_ids
-        self.heads: dict[bytes, Head] = {}
-        self.mailboxes: dict[bytes, int] = {}
-        self.sets: dict[bytes, DeviceSet | None] = {}
-        self.marks: dict[tuple[bytes, bytes], dict[int, Mark]] = {}
-        self.cursors: dict[tuple[bytes, int], Cursor] = {}
+        self.heads: Cache[bytes, Head] = Cache()
+        self.mailboxes: Cache[bytes, int] = Cache()
+        self.sets: Cache[bytes, DeviceSet | None] = Cache()
+        self.marks: Cache[tuple[bytes, bytes], dict[int, Mark]] = Cache()
+        self.cursors: Cache[tuple[bytes, int], Cursor] = Cache()
         self.recent = dict.fromkeys(opened.recent)
         self.older_ids_until_ms = opened.older_ids_until_ms
 
@@ -43,7 +54,8 @@ class Memory:
         """Keep what was loaded; what does not exist is remembered as new."""
         for conversation in wanted.heads:
             self.heads[conversation] = loaded.heads.get(conversation) or Head(conversation)
-        for mailbox in wanted.mailboxes:
+        owned = [held.mailbox for held in loaded.sets.values()]
+        for mailbox in (*wanted.mailboxes, *owned):
             self.mailboxes[mailbox] = loaded.mailboxes.get(mailbox, 0)
         for account in wanted.sets:
             self.sets[account] = loaded.sets.get(account)

@@ -1,0 +1,246 @@
+"""Work: one batch being decided.
+
+Values changed so far over the memory as of the last commit; nothing outside is touched until
+`publish`, so a batch that could not be stored, or whose keys were not all in memory, is dropped
+and nothing happened. Runs for every message and every ack: it reads dicts and makes few objects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Protocol
+
+import msgspec
+
+from linnet.server.ports.bus import Delivered
+from linnet.server.ports.timeline import (
+    Accepted,
+    Batch,
+    Cursor,
+    DeviceSet,
+    Entry,
+    Head,
+    Mark,
+    Outcome,
+    Refusal,
+    Wanted,
+)
+from linnet.server.services.clock import Clock
+from linnet.server.services.delivery.decide import Record, Retry, Rows, decide
+from linnet.server.services.delivery.memory import Absent, Memory
+from linnet.server.services.delivery.watermark import Intervals, Run, extend, union
+from linnet.wire.frames import Sets
+
+_log = logging.getLogger("linnet.delivery")
+
+
+class Origin(Protocol):
+    """Where a record came from, for answers that are not a row."""
+
+    def repeated(self, first: Accepted) -> None:
+        """The id was accepted before; this is that outcome."""
+
+    def rejected(self, id: bytes, code: str, sets: Sets | None) -> None:
+        """Nothing was stored for this try."""
+
+
+class Committed(msgspec.Struct, gc=False):
+    """A device's cumulative ack: rows up to `position`, and the runs among them that are others'
+    messages, by conversation."""
+
+    account: bytes
+    device: int
+    position: int
+    runs: dict[bytes, list[Run]]
+    gap: int = 0
+
+
+Submitted = tuple[Record, Origin]
+"""A record waiting for its batch, and who waits for its answer."""
+Changing = tuple[DeviceSet, "asyncio.Future[None]"]
+"""A set change waiting for its batch."""
+
+
+class Work:
+    """See the module. `known` are outcomes stored under ids that may be repeats."""
+
+    def __init__(
+        self, memory: Memory, last: int, clock: Clock, known: dict[bytes, list[Outcome]]
+    ) -> None:
+        self.memory = memory
+        self.position = last
+        self.appended_ms = clock.steady_ms()
+        self.stamped_ms = clock.wall_ms()
+        self.batch = Batch(clock_ms=self.stamped_ms)
+        self.known = known
+        self.rejections: list[tuple[Origin, bytes, str, Sets | None]] = []
+        self.repeats: list[tuple[Origin, Accepted]] = []
+        self.delivered: dict[tuple[bytes, bytes], Delivered] = {}
+        self._heads: dict[bytes, Head] = {}
+        self._mailboxes: dict[bytes, int] = {}
+        self._sets: dict[bytes, DeviceSet] = {}
+        self._marks: dict[tuple[bytes, bytes], dict[int, Mark]] = {}
+        self._folded: dict[tuple[bytes, bytes, int], Mark] = {}
+        self._cursors: dict[tuple[bytes, int], Cursor] = {}
+        self._ids: dict[bytes, list[Outcome]] = {}
+        self._joined: set[bytes] = set()
+
+    def missing(
+        self, records: list[Submitted], acks: list[Committed], sets: list[Changing]
+    ) -> Wanted:
+        """What memory lacks to decide these. Whose mailbox is wanted is known only once the sets
+        are, so it may lack something still when this was loaded."""
+        memory, wanted = self.memory, Wanted()
+        accounts = {change.account for change, _ in sets}
+        wanted.mailboxes = {change.mailbox for change, _ in sets}
+        for record, _ in records:
+            accounts.update((record.sender, record.recipient))
+            wanted.heads.add(record.conversation)
+            if memory.may_be_known(record.frame.id):
+                wanted.ids.add(record.frame.id)
+        for committed in acks:
+            wanted.cursors.add((committed.account, committed.device))
+            wanted.heads.update(committed.runs)
+            wanted.marks.update(
+                (conversation, committed.account) for conversation in committed.runs
+            )
+        for account in accounts & memory.sets.keys():
+            if (held := memory.sets[account]) is not None:
+                wanted.mailboxes.add(held.mailbox)
+        wanted.sets = accounts - memory.sets.keys()
+        wanted.mailboxes -= memory.mailboxes.keys()
+        wanted.heads -= memory.heads.keys()
+        wanted.ids -= self.known.keys()
+        wanted.cursors -= memory.cursors.keys()
+        wanted.marks -= memory.marks.keys()
+        return wanted
+
+    def decide(
+        self,
+        records: list[Submitted],
+        acks: list[Committed],
+        sets: list[Changing],
+    ) -> None:
+        """All of it, in order: set changes, messages, acks. Raises Absent: load what is missing
+        and begin again with new work."""
+        for change, _ in sets:
+            self._change_set(change)
+        for record, origin in records:
+            try:
+                self._decide_one(record, origin)
+            except Absent:
+                raise
+            except Exception:
+                # One client's record must not stop everybody's commits; it changed nothing yet.
+                _log.exception("a record could not be decided")
+                self.rejections.append((origin, record.frame.id, "internal", None))
+        for committed in acks:
+            self._fold(committed)
+        self.batch.marks = list(self._folded.values())
+        self.batch.cursors = list(self._cursors.values())
+        self.batch.heads = [self._heads[conversation] for conversation in self._joined]
+
+    def stores_something(self) -> bool:
+        """Whether there is anything to commit."""
+        batch = self.batch
+        return bool(batch.entries or batch.refusals or batch.sets or batch.marks or batch.cursors)
+
+    def _change_set(self, change: DeviceSet) -> None:
+        held = self._set(change.account)
+        # A relay repeats what it is not sure was decided; only a newer number means anything.
+        if held is None or change.number > held.number:
+            self._sets[change.account] = change
+            self.batch.sets.append(change)
+
+    def _decide_one(self, record: Record, origin: Origin) -> None:
+        memory, frame = self.memory, record.frame
+        id = frame.id
+        known = self._ids.get(id)
+        if known is None and memory.may_be_known(id):
+            known = self.known.get(id)
+            if known is None:
+                raise Absent
+        sender, recipient = self._set(record.sender), self._set(record.recipient)
+        if sender is None:
+            self.rejections.append((origin, id, "unavailable", None))
+            return
+        record.appended_ms = self.appended_ms
+        record.stamped_ms = self.stamped_ms
+        conversation = record.conversation
+        head = self._heads.get(conversation) or memory.heads[conversation]
+        decision = decide(head, known or (), sender, recipient, record)
+        outcome = decision.outcome
+        if type(outcome) is Accepted:
+            if decision.repeat:
+                self.repeats.append((origin, outcome))
+                return
+            self._place(outcome, decision.rows)
+            if decision.head.members is not head.members:
+                self._joined.add(conversation)
+            self._heads[conversation] = decision.head
+        else:
+            assert isinstance(outcome, Refusal | Retry)
+            newest = outcome.sets if isinstance(outcome, Retry) else None
+            self.rejections.append((origin, id, outcome.code, newest))
+            if isinstance(outcome, Retry) or decision.repeat:
+                return
+            self.position += 1
+            self.batch.refusals.append((self.position, outcome))
+        self._ids[id] = [*known, outcome] if known else [outcome]
+
+    def _set(self, account: bytes) -> DeviceSet | None:
+        return self._sets.get(account) or self.memory.sets[account]
+
+    def _place(self, accepted: Accepted, rows: Rows) -> None:
+        mailboxes, entries, position = self._mailboxes, self.batch.entries, self.position
+        prevs = [mailboxes.get(mailbox) or self.memory.mailboxes[mailbox] for mailbox, _ in rows]
+        for (mailbox, parts), prev in zip(rows, prevs, strict=True):
+            position += 1
+            mailboxes[mailbox] = position
+            entries.append(Entry(mailbox, position, prev, accepted, parts))
+        self.position = position
+
+    def _fold(self, committed: Committed) -> None:
+        account, device = committed.account, committed.device
+        key = (account, device)
+        cursor = self._cursors.get(key) or self.memory.cursors[key]
+        gap = max(cursor.gap, committed.gap)
+        for conversation, runs in committed.runs.items():
+            mine = (conversation, account)
+            marks = self._marks.get(mine) or self.memory.marks[mine]
+            mark = marks.get(device) or Mark(conversation, account, device, (), 0)
+            start = self._start(conversation, account, device)
+            for run in runs:
+                mark = extend(mark, run, start or run.first, gap)
+            self._folded[(conversation, account, device)] = mark
+            self._marks[mine] = marks = {**marks, device: mark}
+            told = _told(marks)
+            self.delivered[mine] = Delivered(runs[-1].sender, conversation, account, told)
+        if committed.position > cursor.acked or gap > cursor.gap:
+            self._cursors[key] = Cursor(account, device, max(committed.position, cursor.acked), gap)
+
+    def _start(self, conversation: bytes, account: bytes, device: int) -> int:
+        """The device's first conv_seq there; 0 if it has none."""
+        head = self._heads.get(conversation) or self.memory.heads[conversation]
+        member = head.members.get(account)
+        return member.starts.get(device, 0) if member is not None else 0
+
+    def publish(self) -> None:
+        """Make the batch what memory says."""
+        memory = self.memory
+        memory.heads.update(self._heads)
+        memory.mailboxes.update(self._mailboxes)
+        memory.sets.update(self._sets)
+        memory.marks.update(self._marks)
+        memory.cursors.update(self._cursors)
+        memory.recent.update(dict.fromkeys(self._ids))
+
+
+def _told(marks: dict[int, Mark]) -> Intervals:
+    """The union over an account's devices; nearly always one device with one interval."""
+    if len(marks) == 1:
+        (mark,) = marks.values()
+        if len(mark.intervals) == 1 and mark.intervals[0][0] <= mark.intervals[0][1]:
+            return mark.intervals
+    return union(interval for mark in marks.values() for interval in mark.intervals)
