@@ -37,6 +37,12 @@ class Keys(Fact, frozen=True, kw_only=True):
     next_key_id: int
 
 
+class StorageKey(Fact, frozen=True, kw_only=True):
+    """What this account's own devices share to encrypt what is theirs, such as their names."""
+
+    key: bytes
+
+
 class RecoveryCode(Fact, frozen=True, kw_only=True):
     """The recovery code, until the account is opened after it was shown."""
 

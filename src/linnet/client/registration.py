@@ -13,10 +13,11 @@ import msgspec
 from linnet.client import facts, keys, lists
 from linnet.client.environment import Environment
 from linnet.client.errors import AlreadyRegistered, ClientError, Refused
-from linnet.client.facts import Clock, Fact, Identity, Keys, RecoveryCode
+from linnet.client.facts import Clock, Fact, Identity, Keys, RecoveryCode, StorageKey
 from linnet.client.rest import Api, signed
 from linnet.client.store import Store
 from linnet.client.tokens import received
+from linnet.crypto.device_name import NAME_BYTES, STORAGE_KEY_BYTES, seal_name
 from linnet.crypto.recovery import new_code, seal_backup
 from linnet.signing.device_list import first_list
 from linnet.signing.objects import SignedObject
@@ -136,9 +137,10 @@ def _sign(
         raise ClientError("the directory lost its keys")
     account_key, device_key = keys.account_key(own), keys.device_key(own)
     now_s = accepted.server_time
-    obj = first_list(
-        accepted.account, account_key, device_key, name.encode()[:64], now_s, world.rng
-    )
+    storage = facts.get(db, StorageKey) or StorageKey(key=world.rng(STORAGE_KEY_BYTES))
+    facts.put(db, storage)
+    sealed = seal_name(storage.key, accepted.account, FIRST_DEVICE, _short(name), world.rng)
+    obj = first_list(accepted.account, account_key, device_key, sealed, now_s, world.rng)
     assert upload.signed is not None
     assert upload.last_resort is not None
     request = rest.RegistrationFinish(
@@ -164,6 +166,11 @@ def _sign(
     facts.put(db, finish)
     facts.put(db, Clock(offset_ms=accepted.server_time * 1000 - world.now_ms()))
     return finish
+
+
+def _short(name: str) -> str:
+    """As much of a name as fits."""
+    return name.encode()[:NAME_BYTES].decode(errors="ignore")
 
 
 async def _finish(store: Store, api: Api, world: Environment, server: str, finish: Finish) -> bytes:
