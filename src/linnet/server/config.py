@@ -67,6 +67,8 @@ class Delivery(msgspec.Struct, frozen=True):
     """Records one group commit takes."""
     pending_most: int = 65536
     """Records waiting for a commit; one more is rejected as `unavailable`."""
+    ack_wait_s: float = 0.01
+    """How long an ack waits for a message's commit to ride with."""
     recent_ids: int = 100_000
     """Message ids kept in memory against repeats; older ones are looked up."""
     cached: int = 200_000
