@@ -43,11 +43,12 @@ cover: setup ## 100 % branch coverage of the packages that promise it
 	$(BIN)/pytest -q -p no:cacheprovider --cov=linnet.wire --cov-branch \
 	  --cov-report=term-missing:skip-covered --cov-fail-under=100 tests/wire
 
-bench: setup ## the shapes of docs/guides/develop.md, each beside its floor
+bench: setup ## what docs/guides/develop.md lists, each beside something to compare with
 	$(PAIRED) --pairs 200 --in-flight 4
 	$(PAIRED) --pairs 2000 --in-flight 1
 	$(PAIRED) --pairs 20 --rate 100
 	$(BIN)/linnet bench idle --connections 10000
+	$(BIN)/python -m benchmarks.micro.sessions
 
 golden: setup ## the generated parts of docs/protocol and tests/vectors/wire, from the code
 	@$(BIN)/python -m tests.wire.golden

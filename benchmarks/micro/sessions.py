@@ -3,33 +3,34 @@
 A machine's speed moves while others use it, so both are measured in turns, round by round, and
 the ratio of medians is what to look at. libsignal is driven through Node, as its users drive it:
 its times include crossing into native code and its stores, not this harness's pipe. Ours include
-no store; what a store needs on top, encoding and decoding a record, has its own row.
+no store; what a store needs on top, encoding and decoding a record, has its own row. Where Node or
+libsignal is not to be had, ours are measured alone.
 """
 
 import argparse
-import json
-import platform
-import subprocess
 from collections.abc import Callable
-from datetime import UTC, datetime
+from contextlib import ExitStack
+from importlib.metadata import version
 from os import urandom
 from pathlib import Path
 from statistics import fmean, median, quantiles
 from time import perf_counter_ns
 
+import msgspec
 from tests.crypto.party import Party
-from tests.referee.libsignal import Libsignal
+from tests.referee.libsignal import Libsignal, Missing
 
+from linnet.bench import results
 from linnet.crypto import pqxdh
 from linnet.crypto.curve import agree
 from linnet.crypto.messages import parse_prekey
 from linnet.crypto.record import SessionRecord
-from linnet.signing import xeddsa
+from linnet.signing import edwards, equation, xeddsa
 from linnet.signing.keys import generate
 
-RESULTS = Path(__file__).parents[1] / "results"
 TEXT = bytes(100)
 PER_ROUND = 100
+PACKAGES = ("linnet", "cryptography", "msgspec", "pynacl")
 Times = dict[str, list[float]]
 # Measured with a prototype on the machine and in the week of the design, µs.
 REFERENCE = {
@@ -40,36 +41,84 @@ REFERENCE = {
     "PQXDH accept alone": 150,
     "ping-pong": 160,
 }
+# Names in libsignal's answer, and ours.
+SAME = {
+    "initiate": "initiate",
+    "accept": "accept and read, one-time KEM key",
+    "ping_pong": "ping-pong",
+    "one_way": "one-way",
+}
+
+
+class Cost(msgspec.Struct):
+    """One operation, in microseconds."""
+
+    mean_us: float
+    p50_us: float
+    p99_us: float
+
+
+class SessionsReport(msgspec.Struct):
+    """What is kept. ping-pong and one-way are encrypt + decrypt of 100 bytes."""
+
+    rounds: int
+    operations_per_round: int
+    verified_by: str
+    """`by_libsodium`, or `exact` where the installed one failed the check of its verifier."""
+    ours: dict[str, Cost]
+    libsignal_0_90_0_through_node: dict[str, Cost]
+    """Empty where it could not be had."""
+    ratio_of_p50: dict[str, float]
+    """Ours to theirs."""
+    reference_us: dict[str, int]
 
 
 def main() -> None:
-    """Measure, print a table, and write it to `benchmarks/results/`."""
+    """Measure, print a table, and write it to a folder if one is named."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=10, help=f"of {PER_ROUND} each (10)")
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--results", type=Path, help="folder for the result file")
+    given = parser.parse_args()
+    report = measure(given.rounds)
+    show(report)
+    if given.results is not None:
+        command = ["python", "-m", "benchmarks.micro.sessions", "--rounds", str(given.rounds)]
+        made = results.result(report, "sessions", command)
+        made.packages = {name: version(name) for name in PACKAGES}
+        print(results.write(given.results, made))
+
+
+def measure(rounds: int) -> SessionsReport:
+    """Ours and theirs in turns, after one round of each that does not count."""
     ours: Times = {}
     theirs: Times = {}
-    with Libsignal() as libsignal:
-        libsignal.ask("measure", count=PER_ROUND)  # warm
+    with ExitStack() as stack:
+        libsignal = start_libsignal(stack)
         measure_ours({})
+        measure_theirs({}, libsignal)
         for _ in range(rounds):
             measure_ours(ours)
-            answer = libsignal.ask("measure", count=PER_ROUND)
-            for name, times in answer.items():
-                theirs.setdefault(name.replace("_", "-"), []).extend(times)
-    result = {
-        "what": "µs an operation; ping-pong and one-way are encrypt + decrypt of 100 bytes",
-        "command": f"python -m benchmarks.micro.sessions --rounds {rounds}",
-        "commit": git_commit(),
-        "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": f"{platform.machine()}, {processor()}, Python {platform.python_version()}",
-        "ours": {name: summary(times) for name, times in ours.items()},
-        "libsignal_0_90_0_through_node": {name: summary(times) for name, times in theirs.items()},
-        "reference": REFERENCE,
-    }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "sessions.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
-    show(ours, theirs)
+            measure_theirs(theirs, libsignal)
+    mine, peers = costs(ours), costs(theirs)
+    return SessionsReport(
+        rounds=rounds,
+        operations_per_round=PER_ROUND,
+        verified_by=equation.holds.__name__,
+        ours=mine,
+        libsignal_0_90_0_through_node=peers,
+        ratio_of_p50={
+            name: round(mine[name].p50_us / peer.p50_us, 2) for name, peer in peers.items()
+        },
+        reference_us=REFERENCE,
+    )
+
+
+def start_libsignal(stack: ExitStack) -> Libsignal | None:
+    try:
+        return stack.enter_context(Libsignal())
+    except Missing as missing:
+        print(f"ours alone: {missing}")
+        return None
 
 
 class Stopwatch:
@@ -97,12 +146,23 @@ def measure_ours(times: Times) -> None:
         timed("record to bytes and back", store_and_load, bob.records[alice.address])
 
 
+def measure_theirs(times: Times, libsignal: Libsignal | None) -> None:
+    """One round of what libsignal lets be measured, under the names of ours."""
+    if libsignal is None:
+        return
+    for name, each in libsignal.ask("measure", count=PER_ROUND).items():
+        times.setdefault(SAME[name], []).extend(each)
+
+
 def measure_signatures(timed: Stopwatch) -> None:
     key, peer = generate(urandom), generate(urandom)
     for _ in range(PER_ROUND):
         timed("one X25519", agree, key.private, peer.public)
         timed("sign", xeddsa.sign, key.private, TEXT, urandom)
-        timed("verify", xeddsa.verify, key.public, TEXT, xeddsa.sign(key.private, TEXT, urandom))
+        signature = xeddsa.sign(key.private, TEXT, urandom)
+        timed("verify", xeddsa.verify, key.public, TEXT, signature)
+        edwards.point_of.cache_clear()
+        timed("verify, first under a key", xeddsa.verify, key.public, TEXT, signature)
 
 
 def measure_handshakes(timed: Stopwatch) -> tuple[Party, Party]:
@@ -138,32 +198,23 @@ def turn(sender: Party, receiver: Party) -> None:
     receiver.receive(sender.address, sender.send(receiver.address, TEXT))
 
 
-def summary(times: list[float]) -> dict[str, float]:
+def costs(times: Times) -> dict[str, Cost]:
+    return {name: cost(each) for name, each in times.items()}
+
+
+def cost(times: list[float]) -> Cost:
     """Mean, median and 99th percentile."""
     p99 = quantiles(times, n=100)[98]
-    return {"mean": round(fmean(times), 1), "p50": round(median(times), 1), "p99": round(p99, 1)}
+    return Cost(round(fmean(times), 1), round(median(times), 1), round(p99, 1))
 
 
-def show(ours: Times, theirs: Times) -> None:
-    print(f"{'µs':36}{'mean':>8}{'p50':>8}{'p99':>8}{'design':>8}{'libsignal p50':>16}{'ratio':>8}")
-    for name, times in ours.items():
-        each = summary(times)
-        peer = theirs.get("accept" if name == "accept and read, one-time KEM key" else name)
-        beside = f"{median(peer):16.1f}{each['p50'] / median(peer):8.2f}" if peer else ""
-        values = f"{each['mean']:8.1f}{each['p50']:8.1f}{each['p99']:8.1f}"
-        print(f"{name:36}{values}{REFERENCE.get(name, ''):>8}{beside}")
-
-
-def git_commit() -> str:
-    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
-    return done.stdout.strip()
-
-
-def processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return "unknown processor"
+def show(report: SessionsReport) -> None:
+    print(f"{'µs':40}{'mean':>8}{'p50':>8}{'p99':>8}{'design':>8}{'libsignal p50':>16}{'ratio':>8}")
+    for name, each in report.ours.items():
+        peer = report.libsignal_0_90_0_through_node.get(name)
+        beside = f"{peer.p50_us:16.1f}{report.ratio_of_p50[name]:8.2f}" if peer else ""
+        values = f"{each.mean_us:8.1f}{each.p50_us:8.1f}{each.p99_us:8.1f}"
+        print(f"{name:40}{values}{REFERENCE.get(name, ''):>8}{beside}")
 
 
 if __name__ == "__main__":
