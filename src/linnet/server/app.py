@@ -42,11 +42,12 @@ from linnet.server.ports.codes import CodeSender
 from linnet.server.services.accounts import Accounts, Stores
 from linnet.server.services.clock import Clock
 from linnet.server.services.contacts import Contacts
-from linnet.server.services.delivery.inline import Inline
+from linnet.server.services.delivery.inline import Commit, Inline
 from linnet.server.services.delivery.relay import Relay
 from linnet.server.services.delivery.sync import Sync
 from linnet.server.services.devices import Devices
 from linnet.server.services.keys import Keys
+from linnet.server.services.metrics import Metrics
 from linnet.server.services.tokens import TokenKeys, Tokens
 
 _log = logging.getLogger("linnet.server")
@@ -157,6 +158,7 @@ class Server:
             random.Random(self._rng(8)),
         )
         tokens.on_revoked = gateway.revoke
+        metrics = _observe(gateway, delivery)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         tasks.create_task(delivery.run())
         stack.callback(delivery.stop)
@@ -165,7 +167,7 @@ class Server:
         housekeeping = tasks.create_task(self._housekeeping(services, timeline))
         stack.callback(housekeeping.cancel)
         await relay.carry()
-        app = api.build(services, lambda: self._ready, config.request_bytes)
+        app = api.build(services, lambda: self._ready, config.request_bytes, metrics)
         await self._listen(app, gateway)
         self._ready = True
 
@@ -234,6 +236,23 @@ async def _serve(config: Config, announce: Callable[[Server], None]) -> None:
         gc.set_threshold(*GC_THRESHOLDS)
         announce(server)
         await stop.wait()
+
+
+def _observe(gateway: Gateway, delivery: Inline) -> Metrics:
+    """Metrics fed by the edge and by delivery; neither knows what counts them."""
+    metrics = Metrics()
+
+    def on_commit(commit: Commit) -> None:
+        metrics.messages_sent.inc(commit.accepted)
+        metrics.write_latency_ms.observe(commit.seconds * 1000)
+
+    metrics.active_connections.set_function(lambda: gateway.sockets)
+    gateway.on_open = metrics.connections.inc
+    gateway.on_close = lambda name: metrics.connection_errors.labels(name or "normal").inc()
+    gateway.on_refused = lambda code: metrics.delivery_failures.labels(code).inc()
+    gateway.on_latency_ms = metrics.message_delivery_latency_ms.observe
+    delivery.on_commit = on_commit
+    return metrics
 
 
 async def _closed_quietly(timeline: SqliteTimeline) -> None:

@@ -216,6 +216,8 @@ class Connection(WSListener):
             raise RemoteError("bad_resume", "ack above what was pushed") from None
         self.progress_tick = self.seen_tick
         runs = runs_of(others, self.account) if others else {}
+        if others:
+            self.gateway.acknowledged(others[-1][1])
         self.gateway.delivery.ack(Committed(self.account, self.device, window.acked, runs))
         if window.behind:
             self.gateway.catch_up_if_behind(self)
@@ -252,6 +254,7 @@ class Connection(WSListener):
 
     def rejected(self, id: bytes, code: str, sets: Sets | None) -> None:
         """A try that stored nothing."""
+        self.gateway.on_refused(code)
         self.send(Rejected(id, code, ERRORS[code].retryable, sets))
 
     # ---- pushing

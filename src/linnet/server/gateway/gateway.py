@@ -11,27 +11,26 @@ import hashlib
 import hmac
 import logging
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
 from linnet.server.config import Delivery as DeliveryConfig
 from linnet.server.config import Gateway as GatewayConfig
-from linnet.server.gateway.connection import Connection, runs_of
+from linnet.server.gateway.catchup import CatchUp
+from linnet.server.gateway.connection import Connection
 from linnet.server.gateway.outbound import Outbound
 from linnet.server.gateway.registry import Registry
 from linnet.server.gateway.wheel import Wheel
 from linnet.server.gateway.window import Window
 from linnet.server.ports import Unavailable
 from linnet.server.ports.bus import Bus, Notices
-from linnet.server.ports.timeline import Accepted, Entry, Timeline
+from linnet.server.ports.timeline import Accepted, Timeline
 from linnet.server.services.clock import Clock
 from linnet.server.services.delivery.inline import Inline
-from linnet.server.services.delivery.view import view
-from linnet.server.services.delivery.work import Committed
 from linnet.server.services.tokens import Identity
 from linnet.wire.errors import RequestRefused
-from linnet.wire.frames import Drain, Hello, Own, Pong, Resync, Row, Status, Welcome
+from linnet.wire.frames import Drain, Hello, Pong, Status, Welcome
 from linnet.wire.limits import HELLO_WITHIN_S, TOKEN_GRACE_S
 from linnet.wire.session import State
 
@@ -39,6 +38,8 @@ _log = logging.getLogger("linnet.gateway")
 
 TASKS_MOST = 4096
 """Sockets saying hello or catching up at once; one more is closed as `overloaded`."""
+SAMPLE_EVERY = 64
+"""Acks between two looks at the clock for the latency metric."""
 CHOKED_MOST = 4
 """Windows of unsent bytes at which a socket that does not read is closed as `slow`."""
 
@@ -64,15 +65,20 @@ class Gateway:
         self.wheel = Wheel()
         self.outbound: Outbound
         self.sockets = 0
+        self.on_open: Callable[[], None] = lambda: None
         self.on_close: Callable[[str | None], None] = lambda name: None
         """Called with the row of CLOSES when this side closes a socket, for metrics."""
-        self._delivery_config = delivery_config
-        self._timeline = timeline
+        self.on_refused: Callable[[str], None] = lambda code: None
+        """Called with the row of ERRORS when a message is refused, for metrics."""
+        self.on_latency_ms: Callable[[int], None] = lambda ms: None
+        """Called with the age of a message when it is acknowledged, once in SAMPLE_EVERY."""
+        self._catch_up = CatchUp(timeline, delivery, delivery_config, self._spawn)
         self._head_key = head_key
         self._clock = clock
         self._rng = rng
         self._tasks: asyncio.TaskGroup | None = None
         self._running = 0
+        self._unsampled = 0
         self._all: set[Connection] = set()
         self._draining = False
         self._stopped = asyncio.Event()
@@ -149,6 +155,7 @@ class Gateway:
         """The upgrade is done; hello must follow."""
         self._all.add(connection)
         self.sockets += 1
+        self.on_open()
         self.wheel.add(connection, self.wheel.tick + HELLO_WITHIN_S + 1)
 
     def disconnected(self, connection: Connection) -> None:
@@ -211,9 +218,9 @@ class Gateway:
         if proved > head:
             # The store went back, and rows may have been numbered below the cursor since: the
             # device starts from its last ack that this store knows, and drops what it has.
-            self._resync(connection, acked)
+            self._catch_up.resync(connection, acked)
         elif acked < said.resume:
-            self._spawn(connection, self._fold(connection, acked, said.resume))
+            self._spawn(connection, self._catch_up.fold(connection, acked, said.resume))
 
     def _go_live(self, connection: Connection, head: int) -> None:
         """Say welcome, and follow notices at once if there is nothing to catch up with."""
@@ -225,18 +232,12 @@ class Gateway:
         connection.window.behind = head > connection.window.pushed
         self.catch_up_if_behind(connection)
 
-    async def _fold(self, connection: Connection, since: int, until: int) -> None:
-        """Resume is an ack: fold what was committed but acknowledged on no socket."""
-        config = self._delivery_config
-        while since < until:
-            page = await self._timeline.page(
-                connection.mailbox, since, config.page_rows, config.page_bytes
-            )
-            rows = [entry for entry in page if entry.position <= until]
-            gap = rows[0].prev if rows and rows[0].prev > since else 0
-            since = rows[-1].position if rows else until
-            runs = runs_of(_others(rows, connection), connection.account)
-            self.delivery.ack(Committed(connection.account, connection.device, since, runs, gap))
+    def acknowledged(self, accepted: Accepted) -> None:
+        """A device acknowledged this message: sample how long that took."""
+        self._unsampled += 1
+        if self._unsampled >= SAMPLE_EVERY:
+            self._unsampled = 0
+            self.on_latency_ms(max(0, self._clock.steady_ms() - accepted.server_timestamp))
 
     # ---- the proof of a head: docs/protocol/session.md
 
@@ -270,58 +271,7 @@ class Gateway:
 
     def catch_up_if_behind(self, connection: Connection) -> None:
         """Start reading pages for a socket that is behind, has room, and is not at it already."""
-        if not connection.is_live():
-            return
-        window = connection.window
-        if connection.catching_up or connection.choked or not (window.behind and window.has_room()):
-            return
-        connection.catching_up = self._spawn(connection, self._catch_up(connection))
-
-    async def _catch_up(self, connection: Connection) -> None:
-        """Read and push pages until the socket follows notices again or its window is full."""
-        window = connection.window
-        try:
-            while window.behind and window.has_room() and not connection.choked:
-                window.noticed = False
-                page = await self._page(connection)
-                if connection.is_at(State.CLOSED):
-                    return
-                pushed_all = await self._push_page(connection, page)
-                if pushed_all and not page and not window.noticed:
-                    window.behind = False
-        finally:
-            connection.catching_up = False
-
-    async def _page(self, connection: Connection) -> Sequence[Entry]:
-        config = self._delivery_config
-        return await self._timeline.page(
-            connection.mailbox, connection.window.pushed, config.page_rows, config.page_bytes
-        )
-
-    async def _push_page(self, connection: Connection, page: Sequence[Entry]) -> bool:
-        """Push rows by the push rule while there is room; False if some are left."""
-        window = connection.window
-        if page and page[0].prev > window.pushed:
-            page = await self._page(connection)
-            if page and page[0].prev > window.pushed:
-                self._resync(connection, page[0].prev)
-        for entry in page:
-            if entry.position <= window.pushed:
-                continue
-            if entry.prev > window.pushed or not window.has_room() or connection.choked:
-                return False
-            connection.push(entry)
-        return True
-
-    def _resync(self, connection: Connection, start: int) -> None:
-        """The client goes on from `start`: rows before it have expired, or the store went back."""
-        expired = start > connection.window.pushed
-        connection.window.jump(start)
-        connection.window.behind = True
-        connection.send(Resync(start))
-        if expired:
-            self.delivery.ack(Committed(connection.account, connection.device, start, {}, start))
-        self.catch_up_if_behind(connection)
+        self._catch_up.start(connection)
 
     def status(self, connection: Connection, conversations: list[bytes]) -> None:
         """Answer `status?`."""
@@ -395,13 +345,3 @@ class Gateway:
         connection = self.registry.of_device(account, device)
         if connection is not None:
             connection.close("revoked")
-
-
-def _others(rows: list[Entry], connection: Connection) -> list[tuple[int, Accepted, bool]]:
-    """Rows that are not the device's own, as the window would have kept them."""
-    others = []
-    for entry in rows:
-        frame = view(entry, connection.account, connection.device)
-        if type(frame) is not Own:
-            others.append((entry.position, entry.accepted, type(frame) is Row))
-    return others

@@ -34,6 +34,15 @@ _RETRY_S = 1.0
 """How long acks wait before a store that refused them is tried again."""
 
 
+class Commit(NamedTuple):
+    """One group commit: what it took in, how many messages it accepted, how long it took."""
+
+    records: int
+    acks: int
+    accepted: int
+    seconds: float
+
+
 class Arrival(NamedTuple):
     """A device's mailbox, that mailbox's last position, and what the device acknowledged."""
 
@@ -65,8 +74,8 @@ class Inline:
         self.settled = 0
         """Commits told so far: unchanged means that nothing newer can be read."""
         self.memory: Memory
-        self.on_commit: Callable[[int, int], None] = lambda records, acks: None
-        """Called after each commit with its sizes, for metrics."""
+        self.on_commit: Callable[[Commit], None] = lambda commit: None
+        """Called after each group commit, for metrics."""
 
     async def open(self) -> None:
         """Recover numbering. Before anything else."""
@@ -158,6 +167,7 @@ class Inline:
 
     async def _commit_one(self) -> bool:
         """One group commit; False if the store could not."""
+        began_s = self._clock.monotonic_s()
         most = self._config.batch_most
         records, self._records = self._records[:most], self._records[most:]
         acks, self._acks, self._newest_ack = self._acks, [], {}
@@ -176,7 +186,9 @@ class Inline:
         self._last = work.position
         self.settled += 1
         self._settle(work, sets)
-        self.on_commit(len(records), len(acks))
+        accepted = len(records) - len(work.rejections) - len(work.repeats)
+        took_s = self._clock.monotonic_s() - began_s
+        self.on_commit(Commit(len(records), len(acks), accepted, took_s))
         return True
 
     async def _decide(
