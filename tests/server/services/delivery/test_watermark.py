@@ -59,6 +59,8 @@ def test_rows_that_expired_below_the_cursor_are_never_claimed() -> None:
 def test_an_ack_from_before_a_resync_reaches_up_to_it_only() -> None:
     mark = folded(run(1, 5), run(6, 7), run(20, 22), gap=195)
     assert shown(mark) == ((1, 7), (20, 22))
+    with_own_between = folded(run(1, 5), run(7, 8), gap=195)
+    assert shown(with_own_between) == ((1, 8),)
 
 
 def test_a_resync_that_lost_nothing_here_leaves_one_interval() -> None:
