@@ -62,7 +62,7 @@ def test_a_text_across_two_blocks_is_found(tmp_path: Path, monkeypatch: pytest.M
     assert 50 in {finding.offset for finding in found.findings}
 
 
-@given(st.binary(min_size=36, max_size=200), st.data())
+@given(st.binary(min_size=24, max_size=200), st.data())
 def test_a_secret_cut_in_two_anywhere_is_found_in_one_half(
     secret: bytes, data: st.DataObject
 ) -> None:

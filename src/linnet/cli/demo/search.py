@@ -15,8 +15,6 @@ from pathlib import Path
 import msgspec
 
 PIECE_BYTES = 12
-"""A text of at least three times as much, cut once, anywhere, still has a whole piece: they begin
-at every half of it."""
 _BLOCK_BYTES = 8 * 1024 * 1024
 
 
@@ -46,11 +44,13 @@ def forms(secret: bytes) -> dict[bytes, str]:
 
 
 def pieces(secret: bytes) -> list[bytes]:
-    """The secret, and if it is long its pieces of PIECE_BYTES, so that a cut one is found."""
-    if len(secret) < 3 * PIECE_BYTES:
+    """The secret, and pieces of PIECE_BYTES that begin so close to each other that one is whole
+    on one side of any single cut; shorter than two pieces, the secret alone."""
+    if len(secret) < 2 * PIECE_BYTES:
         return [secret]
     last = len(secret) - PIECE_BYTES
-    starts = [*range(0, last, PIECE_BYTES // 2), last]
+    step = min(PIECE_BYTES // 2, len(secret) // 2 - PIECE_BYTES + 1)
+    starts = [*range(0, last, step), last]
     return [secret, *(secret[start : start + PIECE_BYTES] for start in starts)]
 
 
