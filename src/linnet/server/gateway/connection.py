@@ -215,7 +215,7 @@ class Connection(WSListener):
         except ValueError:
             raise RemoteError("bad_resume", "ack above what was pushed") from None
         self.progress_tick = self.seen_tick
-        runs = runs_of(others, self.account) if others else {}
+        runs = runs_of(others, self.account, window.gap) if others else {}
         if others:
             self.gateway.acknowledged(others[-1][1])
         self.gateway.delivery.ack(Committed(self.account, self.device, window.acked, runs))
@@ -343,11 +343,13 @@ class Connection(WSListener):
         self.send(Error(code, row.text, row.retryable, re))
 
 
-def runs_of(rows: Iterable[tuple[int, Accepted, bool]], account: bytes) -> dict[bytes, list[Run]]:
+def runs_of(
+    rows: Iterable[tuple[int, Accepted, bool]], account: bytes, gap: int = 0
+) -> dict[bytes, list[Run]]:
     """Runs of others' messages in rows that were acknowledged, by conversation.
 
     Messages of this account's other devices are told to nobody; control messages have no number
-    and no tick.
+    and no tick. No run reaches over `gap`, below which rows have expired.
     """
     runs: dict[bytes, list[Run]] = {}
     for at, accepted, bare in rows:
@@ -357,7 +359,7 @@ def runs_of(rows: Iterable[tuple[int, Accepted, bool]], account: bytes) -> dict[
         held = runs.get(accepted.conversation)
         if held is None:
             runs[accepted.conversation] = [Run(accepted.sender, number, number, at, bare)]
-        elif held[-1].bare == bare:
+        elif held[-1].bare == bare and not held[-1].at < gap < at:
             held[-1] = held[-1]._replace(last=number, at=at)
         else:
             held.append(Run(accepted.sender, number, number, at, bare))

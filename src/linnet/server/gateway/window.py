@@ -40,6 +40,7 @@ class Window:
         "_unacked",
         "acked",
         "behind",
+        "gap",
         "noticed",
         "pushed",
     )
@@ -49,6 +50,8 @@ class Window:
         self.acked = start
         self.behind = True
         """Until the first page was read, nothing is pushed from notices."""
+        self.gap = 0
+        """Where the last resync of this socket let it jump to."""
         self.noticed = False
         """A notice came while behind: the page read meanwhile may not hold it."""
         self._frames_most = frames_most
@@ -84,7 +87,7 @@ class Window:
 
     def jump(self, position: int) -> None:
         """Rows up to `position` have expired; the next one follows it."""
-        self.pushed = position
+        self.pushed = self.gap = position
 
     def ack(self, position: int) -> list[Committed]:
         """Rows up to `position` are committed; those that were not the device's own, in order.
