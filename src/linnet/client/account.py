@@ -9,6 +9,7 @@ Joins the parts; what each does is in its own module. All tasks belong to the `a
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +22,7 @@ from linnet.client.connection import Connection
 from linnet.client.dialogue import Parts
 from linnet.client.directory import Directory
 from linnet.client.environment import Environment
-from linnet.client.errors import Closed, LoggedOut, NotRegistered, TextTooLong
+from linnet.client.errors import Closed, LoggedOut, NotRegistered, StoreUnavailable, TextTooLong
 from linnet.client.events import Arrived, Event, Events, State
 from linnet.client.facts import Clock, Identity, Keys, RecoveryCode, Told
 from linnet.client.failures import first_cause
@@ -156,7 +157,9 @@ class Client:
         self._closed = True
         self._events.close()
         told = self._events.told
-        await self._store.write(lambda db: facts.put(db, Told(seq=told)))
+        # If it cannot be remembered what was told, it is told again.
+        with contextlib.suppress(StoreUnavailable):
+            await self._store.write(lambda db: facts.put(db, Told(seq=told)))
         await self._api.close()
         await self._store.close()
 
