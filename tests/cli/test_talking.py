@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from tests.cli.kit import LINNET, WITHIN_S, Ran, Served, line_of, linnet, served, started
 
+pytestmark = pytest.mark.slow
+
 ALICE, BOB, NOBODY = "+4917604069001", "+4917604069002", "+4917604069003"
 
 
