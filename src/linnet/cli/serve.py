@@ -40,6 +40,17 @@ def serve(
         Path | None,
         typer.Option(help="Append registration codes to this file, not to standard error."),
     ] = None,
+    trust_clock: Annotated[
+        bool,
+        typer.Option(
+            "--trust-clock",
+            help="Drop old messages although the clock moved: you have looked at it.",
+        ),
+    ] = False,
+    restored: Annotated[
+        bool,
+        typer.Option("--restored", help="The data came from a backup: say so once, at first."),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Say where it listens as one line of JSON.")
     ] = False,
@@ -65,7 +76,14 @@ def serve(
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    config = Config(data=data, host=host, port=port, codes_file=codes_file)
+    config = Config(
+        data=data,
+        host=host,
+        port=port,
+        codes_file=codes_file,
+        trust_clock=trust_clock,
+        restored=restored,
+    )
     if until_eof:
         threading.Thread(target=_stop_at_eof, name="until-eof", daemon=True).start()
     with _explained(config):

@@ -17,6 +17,7 @@ from linnet.client.errors import LoggedOut, Refused
 from linnet.client.facts import Identity, Keys, Login, Rotation
 from linnet.client.rest import Api
 from linnet.client.store import Store
+from linnet.signing.objects import label
 from linnet.signing.xeddsa import sign
 from linnet.wire import rest
 
@@ -24,7 +25,7 @@ T = TypeVar("T")
 
 RENEW_BEFORE_S: Final = 120
 """An access token with less life left than this is renewed first."""
-_LABEL: Final = b"linnet/refresh/1\x00"
+_LABEL: Final = label("refresh")
 
 
 class Tokens:

@@ -49,11 +49,16 @@ from linnet.server.services.devices import Devices
 from linnet.server.services.keys import Keys
 from linnet.server.services.metrics import Metrics
 from linnet.server.services.tokens import TokenKeys, Tokens
+from linnet.signing.objects import label
 
 _log = logging.getLogger("linnet.server")
 
 FORGET_EVERY_S = 300
 """How often expired attempts and logins are dropped."""
+KEEP_LONGER_DAYS = 2
+_WAITING = (
+    "old messages are kept for now: %s. Look at the clock, then start once with --trust-clock."
+)
 GC_THRESHOLDS = (50_000, 50, 100)
 """A full collection over the objects of 20,000 sockets takes 0.2 s, so it must be rare."""
 
@@ -153,7 +158,7 @@ class Server:
             delivery,
             timeline,
             tokens.verify,
-            hmac.digest(keys.access, b"linnet/head/1\x00", hashlib.sha256),
+            hmac.digest(keys.access, label("head"), hashlib.sha256),
             clock,
             random.Random(self._rng(8)),
         )
@@ -167,6 +172,8 @@ class Server:
         housekeeping = tasks.create_task(self._housekeeping(services, timeline))
         stack.callback(housekeeping.cancel)
         await relay.carry()
+        if config.restored:
+            await delivery.begin_epoch()
         app = api.build(services, lambda: self._ready, config.request_bytes, metrics)
         await self._listen(app, gateway)
         self._ready = True
@@ -201,20 +208,22 @@ class Server:
 
     async def _housekeeping(self, services: Services, timeline: SqliteTimeline) -> None:
         """Forget what has expired. A full disk only postpones it."""
-        keep_ms = self.config.delivery.keep_days * 24 * 3600 * 1000
-        every_s = self.config.delivery.retain_every_s
-        since_retained_s = 0
+        keep_ms = (self.config.delivery.keep_days + KEEP_LONGER_DAYS) * 24 * 3600 * 1000
+        retain_in_s = 0
+        trust_clock = self.config.trust_clock
         while True:
-            await asyncio.sleep(FORGET_EVERY_S)
-            since_retained_s += FORGET_EVERY_S
             with suppress(Unavailable):
                 await services.accounts.forget()
                 await services.tokens.forget()
-                if since_retained_s >= every_s:
-                    since_retained_s = 0
-                    retained = await timeline.retain(self._clock.wall_ms(), keep_ms)
+                if retain_in_s <= 0:
+                    retain_in_s = self.config.delivery.retain_every_s
+                    now_ms = self._clock.wall_ms()
+                    retained = await timeline.retain(now_ms, keep_ms, trust_clock)
+                    trust_clock = False
                     if retained.waiting:
-                        _log.warning("retention waits for the operator: %s", retained.waiting)
+                        _log.warning(_WAITING, retained.waiting)
+            await asyncio.sleep(FORGET_EVERY_S)
+            retain_in_s -= FORGET_EVERY_S
 
 
 def run(config: Config, announce: Callable[[Server], None]) -> None:

@@ -74,6 +74,8 @@ class Delivery(msgspec.Struct, frozen=True):
     cached: int = 200_000
     """Heads, mailboxes, sets, marks and cursors kept in memory, each."""
     keep_days: int = 30
+    """How long mailbox rows are kept. They are dropped two days later, whole segments at a time,
+    so that an id's outcome outlives the 30 days in which the id may be resent."""
     retain_every_s: int = 3600
     page_rows: int = 256
     page_bytes: int = 1024 * 1024
@@ -92,5 +94,10 @@ class Config(msgspec.Struct, frozen=True):
     keys: Keys = Keys()
     gateway: Gateway = Gateway()
     delivery: Delivery = Delivery()
+    trust_clock: bool = False
+    """Retention goes on after a step of the clock, or two days of standstill: the operator has
+    looked at the clock."""
+    restored: bool = False
+    """The data came back from a backup: number above everything that was ever given out."""
     request_bytes: int = 512 * 1024
     """Largest HTTP request body."""

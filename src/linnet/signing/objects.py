@@ -19,7 +19,7 @@ MAX_BODY_BYTES: Final = 65_536
 
 _NAMES: Final = (
     "device-list device group join link frank direct title delivery "
-    "group-secret invite-key invite-preview name backup"
+    "group-secret invite-key invite-preview name backup refresh head"
 )
 LABELS: Final = {name: f"linnet/{name}/1\0".encode() for name in _NAMES.split()}
 

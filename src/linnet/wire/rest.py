@@ -116,6 +116,7 @@ class CodeAccepted(Body):
     account: Id16
     ticket: Annotated[bytes, Meta(min_length=32, max_length=32)]
     server_time: int
+    """In seconds, as device lists count."""
 
 
 class DeviceKeys(Body):

@@ -53,6 +53,9 @@ class CatchUp:
                     return
                 pushed_all = await self._push_page(connection, page)
                 if pushed_all and not page and not window.noticed:
+                    if connection.head > window.pushed:
+                        # The mailbox had rows after the cursor, and all of them have expired.
+                        self.resync(connection, connection.head)
                     window.behind = False
         finally:
             connection.catching_up = False

@@ -24,11 +24,12 @@ from linnet.server.ports.devices import Devices
 from linnet.server.ports.tokens import Family
 from linnet.server.ports.tokens import Tokens as Families
 from linnet.signing import xeddsa
+from linnet.signing.objects import label
 from linnet.wire import ids
 from linnet.wire.errors import RequestRefused
 from linnet.wire.rest import Login, Refresh
 
-PROOF_LABEL: Final = b"linnet/refresh/1\x00"
+PROOF_LABEL: Final = label("refresh")
 ACCESS_BYTES_MOST: Final = 4096
 
 _FAMILY_BYTES: Final = 16

@@ -291,8 +291,17 @@ class Inline:
         """
         async with self._numbering:
             while above > self._last:
-                self.epoch = await self._timeline.raise_epoch()
-                self._last = max(self._last, self.epoch << 48)
+                await self._next_epoch()
+
+    async def begin_epoch(self) -> None:
+        """Number above everything ever given out: for a store restored from a backup, before
+        anybody is served. Raises Unavailable."""
+        async with self._numbering:
+            await self._next_epoch()
+
+    async def _next_epoch(self) -> None:
+        self.epoch = await self._timeline.raise_epoch()
+        self._last = max(self._last, self.epoch << 48)
 
 
 def _union(marks: list[Mark]) -> tuple[tuple[int, int], ...]:
