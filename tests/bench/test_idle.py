@@ -9,6 +9,8 @@ from linnet.bench.idle import IdleOptions
 from linnet.bench.job import Connected, Held
 from linnet.bench.process import BenchError
 
+pytestmark = pytest.mark.slow
+
 
 def test_figures_are_per_connection_that_opened() -> None:
     connected = Connected(100, 0.5, 0, 6000.0, 2000.0, {"connect: OSError": 2})

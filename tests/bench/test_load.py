@@ -86,6 +86,7 @@ def short(**more: float) -> LoadOptions:
     return LoadOptions(server=False, seconds=1.0, windows=2, warmup_s=0.2, **more)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pairs", [3, 80])
 def test_the_floor_loses_nothing_in_a_closed_loop(pairs: int) -> None:
     made = load.run(short(pairs=pairs, in_flight=4))
@@ -94,6 +95,7 @@ def test_the_floor_loses_nothing_in_a_closed_loop(pairs: int) -> None:
     assert made.messages > 100
 
 
+@pytest.mark.slow
 def test_the_floor_keeps_an_open_loops_pace() -> None:
     made = load.run(short(pairs=3, rate=200.0))
     assert (made.lost, made.error_kinds) == (0, {})

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+
 from linnet.bench import load, seed
 from linnet.bench.load import LoadOptions
 from linnet.server.backends.disk import secrets
@@ -50,6 +52,7 @@ async def test_accounts_are_in_the_servers_database_with_their_device_set(tmp_pa
     ]
 
 
+@pytest.mark.slow
 def test_a_short_load_on_a_real_server_loses_nothing() -> None:
     options = LoadOptions(pairs=80, in_flight=2, seconds=1.0, windows=2, warmup_s=0.2)
     made = load.run(options)

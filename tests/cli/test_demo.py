@@ -14,6 +14,8 @@ from linnet.cli.demo.search import Finding, Searched
 from linnet.cli.demo.show import SHOWS
 from linnet.cli.demo.verdict import verdict
 
+pytestmark = pytest.mark.slow
+
 
 def test_once_in_json_says_that_everything_arrived_and_nothing_was_found(tmp_path: Path) -> None:
     ran = linnet("demo", "--once", "--json", TMPDIR=str(tmp_path))

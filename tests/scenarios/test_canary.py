@@ -22,6 +22,8 @@ from linnet.client import Client, State, UnknownRecipient, facts
 from linnet.client.facts import Keys, Login, RecoveryCode, StorageKey
 from linnet.wire.ids import MessageId
 
+pytestmark = pytest.mark.slow
+
 ALICE, BOB, STRANGER = "+4917604069001", "+4917604069002", "+4917604069003"
 
 TEXTS = [

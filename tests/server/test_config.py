@@ -1,4 +1,4 @@
-"""The page for operators lists every setting with its default. Rewrite: run this file as a module."""
+"""The operators' page lists every setting with its default. Rewrite: run this file as a module."""
 
 from __future__ import annotations
 
