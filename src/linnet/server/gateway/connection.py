@@ -359,8 +359,10 @@ def runs_of(
         held = runs.get(accepted.conversation)
         if held is None:
             runs[accepted.conversation] = [Run(accepted.sender, number, number, at, bare)]
-        elif held[-1].bare == bare and not held[-1].at < gap < at:
-            held[-1] = held[-1]._replace(last=number, at=at)
+            continue
+        sender, first, _, before, was_bare = held[-1]
+        if was_bare == bare and not before < gap < at:
+            held[-1] = Run(sender, first, number, at, bare)
         else:
             held.append(Run(accepted.sender, number, number, at, bare))
     return runs

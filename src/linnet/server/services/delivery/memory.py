@@ -19,7 +19,6 @@ from linnet.server.ports.timeline import (
     Opened,
     Wanted,
 )
-from linnet.wire.ids import message_time_ms
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -48,7 +47,7 @@ class Memory:
         self.marks: Cache[tuple[bytes, bytes], dict[int, Mark]] = Cache()
         self.cursors: Cache[tuple[bytes, int], Cursor] = Cache()
         self.recent = dict.fromkeys(opened.recent)
-        self.older_ids_until_ms = opened.older_ids_until_ms
+        self._newest_forgotten = opened.older_ids_until_ms.to_bytes(6, "big") + b"\xff" * 10
 
     def learn(self, wanted: Wanted, loaded: Loaded) -> None:
         """Keep what was loaded; what does not exist is remembered as new."""
@@ -66,12 +65,14 @@ class Memory:
 
     def may_be_known(self, id: bytes) -> bool:
         """Whether an outcome may be stored under this id. False is certain."""
-        return id in self.recent or message_time_ms(id) <= self.older_ids_until_ms
+        # Ids begin with their time, so they compare as times do.
+        return id in self.recent or id <= self._newest_forgotten
 
     def trim(self) -> None:
         """Forget down to the bounds. Never called between a load and the decisions using it."""
-        for id in _forget(self.recent, self._recent_ids):
-            self.older_ids_until_ms = max(self.older_ids_until_ms, message_time_ms(id))
+        forgotten = _forget(self.recent, self._recent_ids)
+        if forgotten:
+            self._newest_forgotten = max(self._newest_forgotten, max(forgotten))
         _forget(self.heads, self._cached)
         _forget(self.mailboxes, self._cached)
         _forget(self.sets, self._cached)

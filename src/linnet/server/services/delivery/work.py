@@ -194,8 +194,8 @@ class Work:
 
     def _place(self, accepted: Accepted, rows: Rows) -> None:
         mailboxes, entries, position = self._mailboxes, self.batch.entries, self.position
-        prevs = [mailboxes.get(mailbox) or self.memory.mailboxes[mailbox] for mailbox, _ in rows]
-        for (mailbox, parts), prev in zip(rows, prevs, strict=True):
+        for mailbox, parts in rows:
+            prev = mailboxes.get(mailbox) or self.memory.mailboxes[mailbox]
             position += 1
             mailboxes[mailbox] = position
             entries.append(Entry(mailbox, position, prev, accepted, parts))
