@@ -94,15 +94,20 @@ class CatchUp:
     async def fold(self, connection: Connection, since: int, until: int) -> None:
         """Resume is an ack: fold what was committed but acknowledged on no socket."""
         config = self._config
-        while since < until:
-            page = await self._timeline.page(
-                connection.mailbox, since, config.page_rows, config.page_bytes
-            )
-            rows = [entry for entry in page if entry.position <= until]
-            gap = rows[0].prev if rows and rows[0].prev > since else 0
-            since = rows[-1].position if rows else until
-            runs = runs_of(_others(rows, connection), connection.account)
-            self._delivery.ack(Committed(connection.account, connection.device, since, runs, gap))
+        try:
+            while since < until and connection.is_live():
+                page = await self._timeline.page(
+                    connection.mailbox, since, config.page_rows, config.page_bytes
+                )
+                rows = [entry for entry in page if entry.position <= until]
+                gap = rows[0].prev if rows and rows[0].prev > since else 0
+                since = rows[-1].position if rows else until
+                runs = runs_of(_others(rows, connection), connection.account, gap)
+                self._delivery.ack(
+                    Committed(connection.account, connection.device, since, runs, gap)
+                )
+        finally:
+            connection.folding = False
 
 
 def _others(rows: list[Entry], connection: Connection) -> list[tuple[int, Accepted, bool]]:

@@ -6,6 +6,7 @@ store is asked of the gateway, which owns the tasks.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,7 @@ from linnet.wire.session import Session, Side, State
 if TYPE_CHECKING:
     from linnet.server.gateway.gateway import Gateway
 
+_log = logging.getLogger("linnet.gateway")
 _LIVE = (State.LIVE, State.DRAINING)
 _BINARY, _TEXT = WSMsgType.BINARY, WSMsgType.TEXT
 _CONTINUATION, _CLOSE = WSMsgType.CONTINUATION, WSMsgType.CLOSE
@@ -66,10 +68,12 @@ class Connection(WSListener):
         "_write",
         "account",
         "address",
+        "asking",
         "catching_up",
         "choked",
         "device",
         "expires_ms",
+        "folding",
         "gateway",
         "head",
         "joined_tick",
@@ -92,7 +96,7 @@ class Connection(WSListener):
         self.joined_tick = self.seen_tick = self.progress_tick = self.tokens_tick = (
             gateway.wheel.tick
         )
-        self.catching_up = self.choked = False
+        self.catching_up = self.choked = self.asking = self.folding = False
         self.window: Window
         self._conversations: dict[bytes, tuple[bytes, bytes]] | None = None
         self._encode = codec.encode
@@ -130,9 +134,14 @@ class Connection(WSListener):
             self.seen_tick = self.gateway.wheel.tick
             kind = type(said)
             self.session.receive(kind)
+            self.tokens -= 1
             _HANDLERS[kind](self, said)
         except RemoteError as error:
             self.close(error.close.name)
+        except Exception:
+            # A bug of ours that a client found: it costs that client its socket, and is seen.
+            _log.exception("a frame could not be handled")
+            self.close("internal")
 
     def _read(self, frame: WSFrame) -> ClientFrame | Unknown | None:
         """What a frame says; None if it is not, or not yet, a whole message.
@@ -209,6 +218,7 @@ class Connection(WSListener):
         return found
 
     def _on_ack(self, said: Ack) -> None:
+        self._keep_rate()
         window = self.window
         try:
             others = window.ack(said.position)
@@ -223,6 +233,7 @@ class Connection(WSListener):
             self.gateway.catch_up_if_behind(self)
 
     def _on_renew(self, said: Renew) -> None:
+        self._keep_rate()
         try:
             identity = self.gateway.verify(said.token)
         except RequestRefused as refused:
@@ -233,18 +244,24 @@ class Connection(WSListener):
         self.expires_ms = identity.expires_ms
 
     def _on_status_query(self, said: StatusQuery) -> None:
+        self.tokens -= len(said.conversations)
+        self._keep_rate()
         self.gateway.status(self, said.conversations)
 
     def _on_ping(self, said: Ping) -> None:
+        self._keep_rate()
         self.send(self.gateway.pong(self))
 
     def _within_rate(self) -> bool:
         """Token bucket of the socket, filled when it is empty rather than at each frame."""
-        self.tokens -= 1
-        if self.tokens >= 0:
-            return True
-        self.tokens = self.gateway.refill(self) - 1
+        if self.tokens < 0:
+            self.tokens += self.gateway.earned(self)
         return self.tokens >= 0
+
+    def _keep_rate(self) -> None:
+        """Only a message can be refused and sent again; too much of anything else ends it."""
+        if self.tokens < 0 and not self._within_rate():
+            raise RemoteError("rate_limited", "more frames than a socket may send")
 
     # ---- what delivery answers (services.delivery.inline.Origin)
 
@@ -273,7 +290,8 @@ class Connection(WSListener):
             else:
                 self.push(entry)
         elif verdict is BEHIND:
-            if accepted.device == self.device and accepted.sender == self.account:
+            own = accepted.device == self.device and accepted.sender == self.account
+            if own and self.is_live():
                 self.send(_sent(accepted, 0, 0))
             self.gateway.catch_up_if_behind(self)
 

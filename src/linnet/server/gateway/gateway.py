@@ -29,7 +29,7 @@ from linnet.server.ports.timeline import Accepted, Timeline
 from linnet.server.services.clock import Clock
 from linnet.server.services.delivery.inline import Inline
 from linnet.server.services.tokens import Identity
-from linnet.wire.errors import RequestRefused
+from linnet.wire.errors import RemoteError, RequestRefused
 from linnet.wire.frames import Drain, Hello, Pong, Status, Welcome
 from linnet.wire.limits import HELLO_WITHIN_S, TOKEN_GRACE_S
 from linnet.wire.session import State
@@ -186,7 +186,9 @@ class Gateway:
         self._spawn(connection, self._welcome(connection, said))
 
     async def _welcome(self, connection: Connection, said: Hello) -> None:
-        if len(self.registry.of_account(connection.account)) >= self.config.account_sockets:
+        held = self.registry.of_account(connection.account)
+        again = any(older.device == connection.device for older in held)
+        if len(held) - again >= self.config.account_sockets:
             connection.close("too_many")
             return
         settled = self.delivery.settled
@@ -220,7 +222,9 @@ class Gateway:
             # device starts from its last ack that this store knows, and drops what it has.
             self._catch_up.resync(connection, acked)
         elif acked < said.resume:
-            self._spawn(connection, self._catch_up.fold(connection, acked, said.resume))
+            connection.folding = self._spawn(
+                connection, self._catch_up.fold(connection, acked, said.resume)
+            )
 
     def _go_live(self, connection: Connection, head: int) -> None:
         """Say welcome, and follow notices at once if there is nothing to catch up with."""
@@ -274,15 +278,19 @@ class Gateway:
         self._catch_up.start(connection)
 
     def status(self, connection: Connection, conversations: list[bytes]) -> None:
-        """Answer `status?`."""
-        self._spawn(connection, self._status(connection, conversations))
+        """Answer `status?`, one at a time on a socket."""
+        if connection.asking:
+            raise RemoteError("rate_limited", "a status? before the last was answered")
+        connection.asking = self._spawn(connection, self._status(connection, conversations))
 
     async def _status(self, connection: Connection, conversations: list[bytes]) -> None:
-        for conversation in conversations:
-            for told in await self.delivery.delivered(conversation, connection.account):
-                if connection.is_at(State.CLOSED):
+        try:
+            for told in await self.delivery.watermarks(conversations, connection.account):
+                if not connection.is_live():
                     return
-                connection.send(Status(conversation, told.account, list(told.intervals)))
+                connection.send(Status(told.conversation, told.account, list(told.intervals)))
+        finally:
+            connection.asking = False
 
     # ---- time and limits
 
@@ -328,12 +336,14 @@ class Gateway:
             connection.window.behind = True
             self.catch_up_if_behind(connection)
 
-    def refill(self, connection: Connection) -> int:
-        """Tokens a socket has earned since its bucket was last filled."""
+    def earned(self, connection: Connection) -> int:
+        """Frames a socket may send since its bucket was last filled."""
         rate = self.config.frames
         ticks = self.wheel.tick - connection.tokens_tick
-        connection.tokens_tick = self.wheel.tick
-        return min(rate.burst, int(ticks / rate.every_s)) if ticks > 0 else 0
+        earned = int(ticks / rate.every_s)
+        if earned:
+            connection.tokens_tick = self.wheel.tick
+        return min(rate.burst, earned)
 
     def check_choked(self, connection: Connection) -> None:
         """A socket that takes nothing while much is sent to it is closed."""
@@ -341,7 +351,8 @@ class Gateway:
             connection.close("slow")
 
     def revoke(self, account: bytes, device: int) -> None:
-        """The device was logged out or revoked: its socket ends now."""
-        connection = self.registry.of_device(account, device)
-        if connection is not None:
-            connection.close("revoked")
+        """The device was logged out or revoked: its socket ends now, even one that has said
+        hello and is not registered yet."""
+        for connection in list(self._all):
+            if connection.account == account and connection.device == device:
+                connection.close("revoked")

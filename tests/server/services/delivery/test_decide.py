@@ -97,10 +97,10 @@ def test_a_repeated_id_gets_its_first_outcome_whatever_has_changed_since() -> No
 
 
 def test_a_final_refusal_repeated_gives_the_same_code() -> None:
-    said = record(send(fresh_id(1)))
-    refused = decide(HEAD, [], device_set(ALICE), None, said)
+    said = record(send(fresh_id(1), devices=(9,)))
+    refused = decided(said)
     assert isinstance(refused.outcome, Refusal)
-    assert refused.outcome.code == "unknown_recipient"
+    assert refused.outcome.code == "not_listed"
     again = decided(said, known=[refused.outcome])
     assert (again.outcome, again.repeat) == (refused.outcome, True)
 

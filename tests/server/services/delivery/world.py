@@ -222,7 +222,7 @@ class World:
 
     async def ticks(self, conversation: bytes, asker: bytes = ALICE) -> tuple[tuple[int, int], ...]:
         """What the other side has committed."""
-        (told,) = await self.delivery.delivered(conversation, asker)
+        (told,) = await self.delivery.watermarks([conversation], asker)
         return told.intervals
 
 

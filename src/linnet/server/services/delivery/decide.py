@@ -81,7 +81,8 @@ def decide(
         # What clients put in an id must not decide where the store looks for ids.
         return Decision(Retry("id_time"), [], head)
     if recipient is None:
-        return _refuse(head, record, "unknown_recipient")
+        # Its registration may be on its way here; then the same message is accepted.
+        return Decision(Retry("unknown_recipient"), [], head)
     if frame.mode == FULL and frame.sets != (recipient.number, sender.number):
         stale = Retry("devices_changed", (recipient.number, sender.number))
         return Decision(stale, [], head)

@@ -8,7 +8,7 @@ in flight; what a batch read and changed becomes visible when its commit returne
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from linnet.server.config import Delivery as DeliveryConfig
@@ -17,9 +17,7 @@ from linnet.server.ports.bus import Bus, Delivered, Notices
 from linnet.server.ports.timeline import (
     Cursor,
     DeviceSet,
-    Head,
     Loaded,
-    Mark,
     Outcome,
     Timeline,
     Wanted,
@@ -270,18 +268,24 @@ class Inline:
         cursor = memory.cursors.get(key) or cursor or loaded.cursors.get(key)
         return Arrival(held.mailbox, head, cursor or Cursor(account, device))
 
-    async def delivered(self, conversation: bytes, asker: bytes) -> list[Delivered]:
-        """The other members' watermarks; empty unless the asker is a member. Raises Unavailable."""
-        loaded = await self._timeline.load(Wanted(heads={conversation}))
-        members = loaded.heads.get(conversation, Head(conversation)).members
-        if asker not in members:
+    async def watermarks(self, conversations: Iterable[bytes], asker: bytes) -> list[Delivered]:
+        """The other members' watermarks of each; of one's own where there is nobody else.
+
+        Nothing of conversations that the asker is not a member of. Raises Unavailable.
+        """
+        heads = (await self._timeline.load(Wanted(heads=set(conversations)))).heads
+        keys = {
+            (head.conversation, account)
+            for head in heads.values()
+            if asker in head.members
+            for account in (head.members.keys() - {asker}) or {asker}
+        }
+        if not keys:
             return []
-        others = [account for account in members if account != asker] or [asker]
-        keys = {(conversation, account) for account in others}
         marks = (await self._timeline.load(Wanted(marks=keys))).marks
         return [
-            Delivered(asker, conversation, account, _union(marks.get((conversation, account), [])))
-            for account in others
+            Delivered(asker, *key, union(i for mark in marks.get(key, []) for i in mark.intervals))
+            for key in sorted(keys)
         ]
 
     async def raise_epoch(self, above: int) -> None:
@@ -302,7 +306,3 @@ class Inline:
     async def _next_epoch(self) -> None:
         self.epoch = await self._timeline.raise_epoch()
         self._last = max(self._last, self.epoch << 48)
-
-
-def _union(marks: list[Mark]) -> tuple[tuple[int, int], ...]:
-    return union(interval for mark in marks for interval in mark.intervals)
