@@ -4,6 +4,7 @@ import asyncio
 import socket as sockets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from picows import (
@@ -12,6 +13,7 @@ from picows import (
     WSMsgType,
     WSTransport,
     WSUpgradeRequest,
+    ws_connect,
     ws_create_server,
 )
 from tests.client.script import until
@@ -112,6 +114,23 @@ async def test_the_servers_close_code_is_told_after_the_frames_before_it(place: 
 
 async def test_a_line_that_just_breaks_is_1006(place: Place) -> None:
     place.begin = lambda peer: peer.disconnect(False)
+    link = await dial(place.url)
+    with pytest.raises(LinkClosed) as closed:
+        await received(link)
+    assert closed.value.code == transport.ABNORMAL
+
+
+async def test_a_line_that_breaks_just_after_the_upgrade_is_1006(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def connect(*args: Any, **options: Any) -> tuple[WSTransport, None]:
+        joined, listener = await ws_connect(*args, **options)
+        joined.disconnect(False)
+        await joined.wait_disconnected()
+        assert isinstance(listener, Socket)
+        return joined, None  # as picows answers when that happens before it returns
+
+    monkeypatch.setattr(transport, "ws_connect", connect)
     link = await dial(place.url)
     with pytest.raises(LinkClosed) as closed:
         await received(link)

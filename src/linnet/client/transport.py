@@ -27,10 +27,11 @@ _OVERHEAD_BYTES: Final = 64
 async def dial(url: str) -> "Socket":
     """Open `/v1/connect` of the server at `url` (http or https). Raises Offline."""
     target = "ws" + url.removeprefix("http").rstrip("/") + "/v1/connect"
+    link = Socket()  # picows forgets its listener when the line breaks just after the upgrade
     try:
         async with asyncio.timeout(HANDSHAKE_S):
-            _, listener = await ws_connect(
-                Socket,
+            await ws_connect(
+                lambda: link,
                 target,
                 extra_headers={"Sec-WebSocket-Protocol": MSGPACK},
                 max_frame_size=FRAME_BYTES + _OVERHEAD_BYTES,
@@ -41,8 +42,7 @@ async def dial(url: str) -> "Socket":
         raise Offline("the server cannot be reached") from error
     except Exception as error:  # picows' own errors share no public base with the above
         raise Offline("the server does not speak the protocol") from error
-    assert isinstance(listener, Socket)
-    return listener
+    return link
 
 
 class Socket(WSListener):
