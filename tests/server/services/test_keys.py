@@ -4,10 +4,15 @@ import asyncio
 from collections.abc import Awaitable
 
 import pytest
+from nacl.bindings import crypto_scalarmult
+from nacl.exceptions import CryptoError
 from tests.server.kit import Kit, person, register
 
+from linnet.server.services.keys import SMALL_ORDER, check_keys
+from linnet.signing import xeddsa
+from linnet.signing.edwards import P
 from linnet.wire.errors import RequestRefused
-from linnet.wire.rest import KeyCount, KeyUpload
+from linnet.wire.rest import KeyCount, KeyUpload, OneTimeKey, SignedKey
 
 BOB = "+4915112345679"
 
@@ -43,6 +48,38 @@ async def test_keys_not_signed_by_the_device_are_refused_whole(kit: Kit) -> None
     upload = person("mallory").upload(one_time=5, kem=3, first_id=100)
     await _refused(kit.services.keys.upload(alice.identity(kit), upload), "bad_signature")
     assert await kit.services.keys.count(alice.identity(kit)) == KeyCount(one_time=2, kem=1)
+
+
+@pytest.mark.parametrize("u", [*sorted(SMALL_ORDER), P, P + 9, 2**255 + 9])
+@pytest.mark.parametrize("field", ["signed", "one_time"])
+async def test_a_key_that_nobody_would_agree_with_is_refused(kit: Kit, u: int, field: str) -> None:
+    alice = await register(kit)
+    upload = alice.who.upload(first_id=100)
+    key = b"\x05" + u.to_bytes(32, "little")
+    if field == "one_time":
+        upload.one_time = [OneTimeKey(id=100, key=key)]
+    else:
+        sig = xeddsa.sign(alice.who.device_key.private, key, alice.who.rng)
+        upload.signed = SignedKey(id=100, key=key, sig=sig)
+    await _refused(kit.services.keys.upload(alice.identity(kit), upload), "malformed")
+
+
+@pytest.mark.parametrize("u", sorted(SMALL_ORDER))
+def test_an_agreement_with_a_key_of_small_order_gives_nothing(u: int) -> None:
+    with pytest.raises(CryptoError):
+        crypto_scalarmult(person().device_key.private, u.to_bytes(32, "little"))
+
+
+@pytest.mark.parametrize("u", [*sorted(SMALL_ORDER), P + 9])
+async def test_a_device_key_of_small_order_signs_nothing(kit: Kit, u: int) -> None:
+    """R of the same order and s = 0: what a verifier without the group check would let pass."""
+    alice = await register(kit)
+    upload = alice.who.upload(first_id=100)
+    assert upload.signed is not None
+    upload.signed.sig = b"\x01" + bytes(63)
+    with pytest.raises(RequestRefused) as refused:
+        await check_keys(b"\x05" + u.to_bytes(32, "little"), upload)
+    assert refused.value.code == "bad_signature"
 
 
 async def test_checking_a_large_upload_lets_others_work(kit: Kit) -> None:

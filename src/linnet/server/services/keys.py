@@ -7,7 +7,7 @@ that the lie was not an accident. It never sees a private half.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,18 +17,34 @@ from linnet.server.ports.keys import Keys as KeyStore
 from linnet.server.ports.rates import Rates
 from linnet.server.services.tokens import Identity
 from linnet.signing import xeddsa
+from linnet.signing.edwards import P
 from linnet.wire.errors import RequestRefused
 from linnet.wire.rest import Bundle, KemPreKey, KeyCount, KeyUpload, OneTimeKey, SignedKey
 
 X25519_TYPE: Final = 0x05
 KYBER_TYPE: Final = 0x08
+SMALL_ORDER: Final = frozenset(
+    {
+        0,
+        1,
+        P - 1,
+        325606250916557431795983626356110631294008115727848805560023387167927233504,
+        39382357235489614581723060781553021112529911719440698176882885853963445705823,
+    }
+)
+"""Every canonical u of small order, on the curve and on its twist: an agreement with one gives
+zero whatever the private key. RFC 7748, section 7; cr.yp.to/ecdh.html lists them."""
 _CHECKS_AT_A_TIME: Final = 4
 
 
 async def check_keys(identity: bytes, upload: KeyUpload) -> None:
-    """Refuse an upload with a key of a wrong type (`malformed`) or not signed by the device key
-    `identity` (`bad_signature`). Lets other work go on between a few signatures: one costs a
-    fifth of a millisecond, and there may be a hundred."""
+    """Refuse an upload with a key of a wrong type or that no peer would agree with (`malformed`),
+    or not signed by the device key `identity` (`bad_signature`).
+
+    `identity` itself passes only as a canonical point of the prime-order group, which a signature
+    needs. Lets other work go on between a few signatures: one costs a fifth of a millisecond, and
+    there may be a hundred.
+    """
     x25519 = [key for key in (upload.signed, *upload.one_time) if key is not None]
     kem = [key for key in (upload.last_resort, *upload.kem) if key is not None]
     _check_types(x25519, kem)
@@ -42,11 +58,14 @@ async def check_keys(identity: bytes, upload: KeyUpload) -> None:
             await asyncio.sleep(0)
 
 
-def _check_types(x25519: Iterable[SignedKey | OneTimeKey], kem: Iterable[KemPreKey]) -> None:
+def _check_types(x25519: Sequence[SignedKey | OneTimeKey], kem: Iterable[KemPreKey]) -> None:
     if any(key.key[0] != X25519_TYPE for key in x25519):
         raise RequestRefused("malformed", "An X25519 key starts with 0x05.")
     if any(key.key[0] != KYBER_TYPE for key in kem):
         raise RequestRefused("malformed", "A Kyber-1024 key starts with 0x08.")
+    us = [int.from_bytes(key.key[1:], "little") for key in x25519]
+    if any(u >= P or u in SMALL_ORDER for u in us):
+        raise RequestRefused("malformed", "An X25519 key is not canonical, or of small order.")
 
 
 @dataclass(frozen=True)
