@@ -30,8 +30,6 @@ class Accounts(msgspec.Struct, frozen=True):
     """Registrations from one IP address (IPv6: one /64)."""
     access_life_s: int = 900
     refresh_life_s: int = 90 * 24 * 3600
-    refresh_retry_s: int = 300
-    """How long a retried rotation whose reply was lost gets the same successor."""
 
 
 class Keys(msgspec.Struct, frozen=True):

@@ -157,7 +157,7 @@ class Refresh(Body):
     """`POST /v1/tokens`: a new access token and the next refresh token.
 
     `proof` is the device key's signature over label "refresh" ‖ SHA-256(refresh) ‖ id. The same
-    (refresh, id, proof) within five minutes gets the same successor until that is used.
+    (refresh, id) gets the same successor until that is used.
     """
 
     account: Id16

@@ -115,11 +115,28 @@ async def test_a_clock_that_steps_back_does_not_end_a_retry(kit: Kit) -> None:
     assert (await _refresh(kit, alice, ID)).refresh == first.refresh
 
 
-async def test_a_retry_after_five_minutes_is_reuse(kit: Kit) -> None:
+async def test_a_retry_after_weeks_gets_the_same_successor(kit: Kit) -> None:
+    alice = await register(kit)
+    first = await _refresh(kit, alice, ID)
+    kit.clock.forward(60 * 86_400)
+    again = await _refresh(kit, alice, ID)
+    assert again.refresh == first.refresh
+    kit.services.tokens.verify(again.access)
+    await _refresh(kit, again, OTHER_ID)
+
+
+async def test_a_late_retry_under_another_id_is_reuse(kit: Kit) -> None:
     alice = await register(kit)
     await _refresh(kit, alice, ID)
     kit.clock.forward(301)
-    await _refused(_refresh(kit, alice, ID), "revoked")
+    await _refused(_refresh(kit, alice, OTHER_ID), "revoked")
+
+
+async def test_a_late_retry_does_not_outlive_the_login(kit: Kit) -> None:
+    alice = await register(kit)
+    await _refresh(kit, alice, ID)
+    kit.clock.forward(90 * 86_400)
+    await _refused(_refresh(kit, alice, ID), "bad_token")
 
 
 async def test_a_retry_after_the_successor_was_used_is_reuse(kit: Kit) -> None:

@@ -117,8 +117,8 @@ class Tokens:
     async def refresh(self, request: Refresh) -> Login:
         """The next refresh token and a fresh access token.
 
-        The same (refresh, id) within `refresh_retry_s` gets the same successor until that is
-        used. Any other reuse, proven by the device, revokes the login. Raises `bad_token`,
+        The same (refresh, id) gets the same successor until that is used, however late. Any
+        other reuse, proven by the device, revokes the login. Raises `bad_token`,
         `bad_signature`, `revoked`; without the device's proof nothing changes.
         """
         family = await self._family(request)
@@ -191,10 +191,10 @@ class Tokens:
         return await self.families.rotate(family.id, family.current, successor)
 
     async def _again(self, family: Family, request: Refresh) -> Login:
-        late = self.now_ms() - family.rotated_ms > self.limits.refresh_retry_s * 1000
         mine = family.previous == _hash(request.refresh)
         same = family.request == sha256(request.id).digest()
-        if mine and same and not late and not family.revoked:
+        # Then what is current is this request's own successor, and nobody has used it.
+        if mine and same and not family.revoked:
             return self._successor(request)
         await self.families.revoke(family.id)
         self._bury(family.account, family.device)
