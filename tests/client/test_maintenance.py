@@ -9,19 +9,21 @@ import httpx
 import msgspec
 import pytest
 from tests.client.post_office import START_MS, Clockwork, Device
-from tests.client.script import World
+from tests.client.script import World, until
 
 from linnet.client import facts, history, lists
 from linnet.client.dialogue import Parts
 from linnet.client.directory import Directory
-from linnet.client.errors import Offline
+from linnet.client.errors import NotTrusted, Offline, Refused, StoreUnavailable
 from linnet.client.events import Events
 from linnet.client.facts import Login
 from linnet.client.maintenance import Maintenance
 from linnet.client.rest import Api
 from linnet.client.sender import Sender
 from linnet.client.tokens import Tokens
+from linnet.crypto.errors import BadKey
 from linnet.signing.device_list import decode_list
+from linnet.signing.errors import ListReason, ListRejected
 from linnet.wire import rest
 
 DAY_MS = 86_400_000
@@ -127,3 +129,32 @@ async def test_keys_whose_upload_was_lost_are_uploaded_again(rig: Rig) -> None:
     await rig.maintenance.once()
     bodies = rig.bodies("/keys")
     assert len(msgspec.json.decode(bodies[-1], type=rest.KeyUpload).one_time) == 97
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        Offline("away"),
+        Refused("conflict", "no"),
+        NotTrusted("signature"),
+        StoreUnavailable("full"),
+        BadKey("small order"),
+        ListRejected(ListReason.NOT_YET),
+    ],
+    ids=lambda failure: type(failure).__name__,
+)
+async def test_no_expected_failure_ends_maintenance(rig: Rig, failure: Exception) -> None:
+    tried = 0
+
+    async def fail() -> None:
+        nonlocal tried
+        tried += 1
+        raise failure
+
+    rig.maintenance.once = fail  # type: ignore[method-assign]
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(rig.maintenance.run())
+        await until(lambda: tried)
+        rig.maintenance._asked.set()
+        await until(lambda: tried == 2)
+        task.cancel()

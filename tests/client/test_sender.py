@@ -21,6 +21,7 @@ from linnet.client.rest import Api, signed
 from linnet.client.sender import ANSWER_S, WINDOW, Sender
 from linnet.client.tokens import Tokens
 from linnet.signing.objects import SignedObject
+from linnet.signing.xeddsa import sign
 from linnet.wire import rest
 from linnet.wire.errors import ERRORS
 from linnet.wire.frames import Send
@@ -190,6 +191,40 @@ async def test_a_pre_key_signed_by_somebody_else_is_not_used(rig: Rig) -> None:
     await rig.say()
     assert await rig.offer() == []
     assert [type(event) for event in rig.told] == [NotSent]
+
+
+SMALL_ORDER = b"\x05" + bytes(32)
+NOT_CANONICAL = b"\x05" + (2**255 - 19 + 9).to_bytes(32, "little")
+
+
+@pytest.mark.parametrize("point", [SMALL_ORDER, NOT_CANONICAL], ids=["small order", "above p"])
+@pytest.mark.parametrize("kind", ["signed", "one-time"])
+async def test_a_hostile_pre_key_fails_its_message_and_nothing_else(
+    rig: Rig, kind: str, point: bytes
+) -> None:
+    device = rig.bob.sessions.local.key.private
+    if kind == "signed":
+        rig.server.bundle.signed.key = point
+        rig.server.bundle.signed.sig = sign(device, point, rig.bob.sessions.rng)
+    else:
+        assert rig.server.bundle.one_time is not None
+        rig.server.bundle.one_time.key = point
+    id = await rig.say()
+    assert await rig.offer() == []
+    [event] = rig.told
+    assert isinstance(event, NotSent)
+    assert (event.id, event.state, event.reason) == (id, State.FAILED, "not_trusted")
+
+
+async def test_a_kyber_key_that_is_none_fails_its_message_and_nothing_else(rig: Rig) -> None:
+    key = b"\x08" + b"\xff" * 1568
+    rig.server.bundle.kem.key = key
+    rig.server.bundle.kem.sig = sign(rig.bob.sessions.local.key.private, key, rig.bob.sessions.rng)
+    await rig.say()
+    assert await rig.offer() == []
+    [event] = rig.told
+    assert isinstance(event, NotSent)
+    assert event.reason == "not_trusted"
 
 
 async def test_a_list_with_a_broken_signature_is_not_held(rig: Rig) -> None:

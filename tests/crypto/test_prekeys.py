@@ -8,6 +8,7 @@ from tests.crypto.party import Party, seeded
 from linnet.crypto.errors import BadKey
 from linnet.crypto.prekeys import PreKeyBundle, generate_kem, generate_one_time, verify_bundle
 from linnet.signing.keys import generate
+from linnet.signing.xeddsa import sign
 
 
 @pytest.fixture
@@ -30,6 +31,20 @@ def test_a_swapped_key_is_refused(bundle: PreKeyBundle, field: str) -> None:
     other = Party("mallory", seeded("mallory")).bundle()
     with pytest.raises(BadKey):
         verify_bundle(replace(bundle, **{field: getattr(other, field)}))
+
+
+@pytest.mark.parametrize(
+    "point", [b"\x05" + bytes(32), b"\x05" + b"\xff" * 31 + b"\x7f"], ids=["small order", "above p"]
+)
+def test_a_point_that_agrees_on_nothing_is_refused_however_well_signed(point: bytes) -> None:
+    rng = seeded("points")
+    party = Party("bob", rng)
+    bundle = party.bundle()
+    signature = sign(party.local.key.private, point, rng)
+    with pytest.raises(BadKey):
+        verify_bundle(replace(bundle, signed_pre_key=point, signed_pre_key_sig=signature))
+    with pytest.raises(BadKey):
+        verify_bundle(replace(bundle, pre_key=point))
 
 
 @pytest.mark.parametrize("change", [{"pre_key": None}, {"pre_key_id": None}])

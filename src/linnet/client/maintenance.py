@@ -13,10 +13,12 @@ import apsw
 
 from linnet.client import facts, keys, lists, outbox, parking
 from linnet.client.dialogue import Parts, carry_out
-from linnet.client.errors import NotTrusted, Offline, Refused, StoreUnavailable
+from linnet.client.errors import ClientError, LoggedOut
 from linnet.client.facts import Identity, Keys, SignedList
 from linnet.client.rest import Api, signed
+from linnet.crypto.errors import CryptoError
 from linnet.signing.device_list import next_list
+from linnet.signing.errors import SigningError
 from linnet.signing.objects import SignedObject
 from linnet.wire import rest
 
@@ -36,13 +38,15 @@ class Maintenance:
         self._asked = asked
 
     async def run(self) -> None:
-        """Keep things up until cancelled. Raises LoggedOut."""
+        """Keep things up until cancelled, whatever fails on the way. Raises only LoggedOut."""
         while True:
             self._asked.clear()
             try:
                 await self.once()
                 wait_s = EVERY_S
-            except (Offline, Refused, NotTrusted, StoreUnavailable) as error:
+            except LoggedOut:
+                raise
+            except (ClientError, CryptoError, SigningError) as error:
                 _log.info("maintenance will be tried again: %s", type(error).__name__)
                 wait_s = AGAIN_S
             try:

@@ -44,9 +44,14 @@ class Sessions:
         return record.current.pending is None or unanswered_ms <= session.MAX_UNANSWERED_MS
 
     def open(self, db: apsw.Connection, peer: Peer, bundle: PreKeyBundle, now_ms: int) -> None:
-        """Open a session from a bundle that `checked_bundle` passed."""
+        """Open a session from a bundle that `checked_bundle` passed. Raises NotTrusted if one of
+        its keys turns out to be no key: what a peer publishes must not stop this device."""
         record = _load(db, peer, bundle.identity_key)
-        _save(db, peer, session.initiate(self.local, bundle, record, now_ms, self.rng))
+        try:
+            opened = session.initiate(self.local, bundle, record, now_ms, self.rng)
+        except CryptoError:
+            raise NotTrusted("no session can be opened from the bundle") from None
+        _save(db, peer, opened)
 
     def encrypt(
         self, db: apsw.Connection, peer: Peer, identity: bytes, plaintext: bytes, now_ms: int
@@ -106,7 +111,7 @@ def checked_bundle(bundle: rest.Bundle, listed: ListedDevice) -> PreKeyBundle:
     try:
         verify_bundle(found)
     except CryptoError:
-        raise NotTrusted("a pre-key of the bundle is not signed by its device") from None
+        raise NotTrusted("a pre-key of the bundle is not signed by its device, or no key") from None
     return found
 
 

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from linnet.crypto import kem
+from linnet.crypto.curve import agree
 from linnet.crypto.errors import BadKey
 from linnet.signing.keys import KeyPair, Rng, generate
 from linnet.signing.xeddsa import sign, verify
 
 MAX_REGISTRATION_ID: Final = 0x3FFF
+_ANY_SCALAR: Final = bytes(32)
+"""Clamped by X25519, and no secret: only to see whether a point agrees on anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,8 @@ def generate_last_resort(identity: KeyPair, pre_key_id: int, now_ms: int, rng: R
 
 
 def verify_bundle(bundle: PreKeyBundle) -> None:
-    """Raise BadKey unless both signatures of the bundle are by its identity key.
+    """Raise BadKey unless both signatures of the bundle are by its identity key, and its X25519
+    pre-keys are points to agree with: canonical, not of small order. A signature does not say so.
 
     Whether that identity key is the right one, the caller has checked against the device list.
     """
@@ -136,6 +140,9 @@ def verify_bundle(bundle: PreKeyBundle) -> None:
         raise BadKey("a one-time pre-key without its id, or an id without its key")
     if not 0 < bundle.registration_id <= MAX_REGISTRATION_ID:
         raise BadKey("not a registration id")
+    for point in (bundle.signed_pre_key, bundle.pre_key):
+        if point is not None:
+            agree(_ANY_SCALAR, point)
 
 
 def _kem(
