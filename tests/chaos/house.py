@@ -1,0 +1,156 @@
+"""House: a data directory and the server process over it, which can be killed and started again.
+
+The server is a real one in a process of its own. Only processes started here are ever signalled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import apsw
+
+from linnet.bench.seed import TOKENS_LIVE_S, database_file, secrets_file, seed
+from linnet.server.backends.disk import secrets
+from linnet.server.backends.memory.devices import MemoryDevices
+from linnet.server.backends.memory.tokens import MemoryTokens
+from linnet.server.backends.sqlite.database import Database
+from linnet.server.backends.sqlite.devices import SqliteDevices
+from linnet.server.config import Accounts
+from linnet.server.ports.devices import StoredList
+from linnet.server.services.clock import Clock
+from linnet.server.services.tokens import TokenKeys, Tokens
+
+ROOT = Path(__file__).parents[2]
+STARTS_WITHIN_S = 30
+STOPS_WITHIN_S = 20
+CODE_WITHIN_S = 10
+
+
+class House:
+    """Where the server lives: `linnet serve`, or a KIND of `tight_server`."""
+
+    def __init__(self, place: Path, kind: str = "shipped") -> None:
+        self.data = place / "server"
+        self.log = place / "server.log"
+        self.codes = place / "codes"
+        self.url = ""
+        self.port = 0
+        self._kind = kind
+        self._process: asyncio.subprocess.Process | None = None
+
+    # ---- the process
+
+    async def launch(self) -> None:
+        """Start the process; it does not answer yet."""
+        assert self._process is None
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command(),
+                cwd=ROOT,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+            )
+
+    async def answers(self) -> None:
+        """Return once the launched process listens; on the same port each time."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        async with asyncio.timeout(STARTS_WITHIN_S):
+            line = await self._process.stdout.readline()
+        assert line, f"the server ended: {self.log.read_text(errors='replace')[-2000:]}"
+        said = json.loads(line)
+        self.url, self.port = said["url"], said["port"]
+
+    async def open(self) -> None:
+        """Start the server and return once it listens."""
+        await self.launch()
+        await self.answers()
+
+    async def kill(self) -> None:
+        """End it with SIGKILL, this moment. The directory's lock is free on return."""
+        process, self._process = self._process, None
+        assert process is not None
+        assert process.returncode is None, f"it had ended by itself with {process.returncode}"
+        process.kill()
+        await process.wait()
+
+    async def close(self) -> None:
+        """End it with SIGTERM, if it runs; asserts that it ends in time and without an error."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.returncode is None:
+            process.terminate()
+        try:
+            async with asyncio.timeout(STOPS_WITHIN_S):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+        assert process.returncode == 0, self.log.read_text(errors="replace")[-2000:]
+
+    def _command(self) -> list[str]:
+        places = [str(self.data), str(self.port), str(self.codes)]
+        if self._kind != "shipped":
+            return [sys.executable, "-m", "tests.chaos.tight_server", self._kind, *places]
+        command = [sys.executable, "-m", "linnet.cli", "serve", "--json", "--until-eof"]
+        for option, value in zip(("--data", "--port", "--codes-file"), places, strict=True):
+            command += [option, value]
+        return command
+
+    # ---- the directory, while no server has it
+
+    async def settle(self, count: int) -> dict[bytes, str]:
+        """Make `count` accounts with one device each; account to access token."""
+        logins = await asyncio.to_thread(seed, self.data, count)
+        return {login.account: login.token for login in logins}
+
+    async def link(self, account: bytes, number: int, devices: Sequence[int]) -> str:
+        """List another set of devices, as linking will; a token for the last of them."""
+        database = Database(database_file(self.data))
+        await database.open()
+        try:
+            new = StoredList(b"", bytes(64), number, number)
+            held = SqliteDevices(database)
+            assert await held.replace(account, number - 1, new, devices)
+        finally:
+            await database.close()
+        keys = secrets.load(secrets_file(self.data), os.urandom)
+        limits = Accounts(access_life_s=TOKENS_LIVE_S)
+        tokens = Tokens(
+            MemoryTokens(),
+            MemoryDevices(),
+            limits,
+            TokenKeys(keys.access, keys.refresh),
+            Clock().wall_ms,
+        )
+        return (await tokens.begin(account, devices[-1], os.urandom(16))).access
+
+    def integrity(self) -> list[str]:
+        """What SQLite says of the whole file; ["ok"] if it is sound."""
+        connection = apsw.Connection(str(database_file(self.data)))
+        try:
+            return [str(word) for (word,) in connection.execute("PRAGMA integrity_check")]
+        finally:
+            connection.close()
+
+    # ---- registering people
+
+    async def code(self, number: str) -> str:
+        """The last code that was sent to a phone number."""
+        async with asyncio.timeout(CODE_WITHIN_S):
+            while not (found := await asyncio.to_thread(self._codes_for, number)):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        return found[-1]
+
+    def _codes_for(self, number: str) -> list[str]:
+        if not self.codes.exists():
+            return []
+        lines = [line.split() for line in self.codes.read_text(encoding="ascii").splitlines()]
+        return [line[2] for line in lines if line[1:2] == [number]]
