@@ -183,16 +183,17 @@ class Device:
         raise AssertionError("no frame")
 
     async def frames(self, others: Mapping[AccountId, "Device"]) -> list[bytes]:
-        """Everything that the sender would offer now."""
-        return [
-            item.frame or await self.seal(item, others)
-            for item in await self.store.read(outbox.waiting)
-        ]
+        """What the sender would offer, once those that wait have waited: one a conversation."""
+        return [item.frame or await self.seal(item, others) for item in await self.due()]
+
+    async def due(self) -> list[Item]:
+        later_ms = self.clock.now_ms + outbox.LONGEST_HOLD_MS
+        return await self.store.read(lambda db: outbox.due(db, later_ms))
 
     async def receive(self, frames: list[ServerFrame], *, unanswered: bool = True) -> Effects:
         def apply(db: apsw.Connection) -> Effects:
-            waiting = [item.id for item in outbox.waiting(db)] if unanswered else []
-            return self.inbox.apply(db, frames, self.clock.now_ms, waiting)
+            offered = [frame.id for frame in frames if isinstance(frame, Rejected) and unanswered]
+            return self.inbox.apply(db, frames, self.clock.now_ms, offered)
 
         return await self.store.write(apply)
 
@@ -257,6 +258,12 @@ class PostOffice:
         sent = Sent(frame.id, conv_seq, self.clock.now_ms, frame.commitment, frame.sets)
         self.outcomes[frame.id] = sent
         return sent
+
+    async def collect(self, sender: Device, others: Mapping[AccountId, Device]) -> None:
+        """Take what a sender has, each conversation one after the other, until it has no more."""
+        while frames := await sender.frames(others):
+            for frame in frames:
+                await sender.receive([self.post(sender, frame)])
 
     def rows(self, account: bytes, since: int) -> list[ServerFrame]:
         """The mailbox after a cursor."""

@@ -15,8 +15,7 @@ async def send_all(alice: Device, bob: Device, office: PostOffice) -> None:
     written = [entry.text for entry in await alice.shown(bob) if isinstance(entry, Message)]
     for text in TEXTS[len(written) :]:
         await alice.write_text(bob, text)
-    for frame in await alice.frames({bob.account: bob}):
-        await alice.receive([office.post(alice, frame)])
+    await office.collect(alice, {bob.account: bob})
     await alice.receive(office.rows(alice.account, await alice.cursor()))
 
 

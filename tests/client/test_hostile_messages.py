@@ -36,8 +36,7 @@ async def posted(pair: Pair, *texts: str) -> list[Deliver]:
     alice, bob, office = pair
     for text in texts:
         await alice.write_text(bob, text)
-    for frame in await alice.frames({bob.account: bob}):
-        await alice.receive([office.post(alice, frame)])
+    await office.collect(alice, {bob.account: bob})
     rows = office.rows(bob.account, 0)
     assert all(isinstance(row, Deliver) for row in rows)
     return rows  # type: ignore[return-value]

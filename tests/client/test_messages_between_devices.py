@@ -24,8 +24,7 @@ async def exchange(office: PostOffice, *devices: Device) -> None:
     """Everything goes once: outboxes to the office, answers and mailboxes back."""
     everyone = {device.account: device for device in devices}
     for device in devices:
-        for frame in await device.frames(everyone):
-            await device.receive([office.post(device, frame)])
+        await office.collect(device, everyone)
     for device in devices:
         await device.receive(office.rows(device.account, await device.cursor()))
 

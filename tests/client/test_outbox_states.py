@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.client.post_office import CODEC, Clockwork, PostOffice, two_devices
 
-from linnet.client import outbox
 from linnet.client.events import State
 from linnet.client.outbox import Verdict, verdict
 from linnet.wire.errors import ERRORS
@@ -57,7 +56,7 @@ async def play(directory: Path, answers: list[str]) -> None:
     ended: State | None = None
     counters = set()
     for answer in answers:
-        for item in await alice.store.read(outbox.waiting):
+        for item in await alice.due():
             counters.add(item.counter)
         frames = await alice.frames({bob.account: bob})
         assert (frames == []) == (ended is not None), "offered exactly while there is no end"

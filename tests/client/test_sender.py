@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import apsw
 import httpx
 import msgspec
 import pytest
-from tests.client.post_office import START_MS, Clockwork, Device
+from tests.client.post_office import CODEC, START_MS, Clockwork, Device, PostOffice
 from tests.client.script import ScriptedLink, World, until
 from tests.client.test_hostile_messages import relisted
 
@@ -17,15 +18,18 @@ from linnet.client.directory import Directory
 from linnet.client.errors import LinkClosed, NotTrusted, Offline, Refused, UnknownRecipient
 from linnet.client.events import Event, IdentityChanged, NotSent, State
 from linnet.client.facts import Login
+from linnet.client.outbox import Item
 from linnet.client.rest import Api, signed
-from linnet.client.sender import ANSWER_S, WINDOW, Sender
+from linnet.client.sender import ANSWER_S, LOOK_AGAIN_S, WINDOW, Sender
+from linnet.client.sql import every
 from linnet.client.tokens import Tokens
+from linnet.crypto.bodies import text_body
 from linnet.signing.objects import SignedObject
 from linnet.signing.xeddsa import sign
 from linnet.wire import rest
 from linnet.wire.errors import ERRORS
 from linnet.wire.frames import Send
-from linnet.wire.ids import AccountId, MessageId, show
+from linnet.wire.ids import AccountId, MessageId, message_id, show
 
 
 @dataclass
@@ -95,8 +99,15 @@ class Rig:
         return sent  # type: ignore[return-value]
 
     async def held_until_ms(self) -> list[int]:
-        waiting = await self.alice.store.read(outbox.waiting)
-        return [item.hold_until_ms for item in waiting]
+        rows = await self.alice.store.read(
+            lambda db: every(db, "SELECT hold_until_ms FROM outbox ORDER BY seq")
+        )
+        return [row[0] for row in rows]
+
+    async def answer(self, office: PostOffice, send: Send) -> None:
+        """The post office's word on an offer, taken in as the dialogue does."""
+        effects = await self.alice.receive([office.post(self.alice, CODEC.encode(send))])
+        self.sender.answered(effects.answered)
 
 
 @pytest.fixture
@@ -121,9 +132,11 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
 
 
 async def test_a_first_message_fetches_list_and_bundle_once(rig: Rig) -> None:
-    await rig.say()
-    await rig.say("again")
-    assert len(await rig.offer()) == 2
+    office = PostOffice(rig.alice.clock)
+    for text in ("hello", "again"):
+        await rig.say(text)
+        [sent] = await rig.offer()
+        await rig.answer(office, sent)
     bob = show(rig.bob.account)
     assert rig.server.asked == [f"/accounts/{bob}/devices", f"/keys/{bob}/1"]
 
@@ -138,9 +151,9 @@ async def test_an_offered_message_is_not_offered_again_before_its_time(rig: Rig)
     assert id in rig.sender.unanswered
 
 
-async def test_at_most_a_window_is_unanswered(rig: Rig) -> None:
-    ids = [await rig.say(str(number)) for number in range(WINDOW + 2)]
-    assert len(await rig.offer()) == WINDOW
+async def test_at_most_a_window_of_conversations_is_unanswered(rig: Rig) -> None:
+    ids = await note_in_many(rig.alice, WINDOW + 2)
+    assert [frame.id for frame in await rig.offer()] == ids[:WINDOW]
     rig.sender.answered([ids[0]])
     await rig.alice.store.write(
         lambda db: outbox.give_up(db, rig.alice.account, ids[0], State.FAILED, "test")
@@ -148,16 +161,104 @@ async def test_at_most_a_window_is_unanswered(rig: Rig) -> None:
     assert [frame.id for frame in await rig.offer()] == [ids[WINDOW]]
 
 
+async def test_a_window_that_nobody_answers_is_offered_again(rig: Rig) -> None:
+    ids = await note_in_many(rig.alice, WINDOW)
+    await rig.offer()
+    rig.world.now_ms += int(ANSWER_S * 1000)
+    assert [frame.id for frame in await rig.offer()] == ids
+
+
+async def note_in_many(alice: Device, count: int) -> list[bytes]:
+    """Messages that need nothing from the server, each in a conversation of its own."""
+
+    def write(db: apsw.Connection) -> list[bytes]:
+        items = [
+            Item(
+                id=message_id(START_MS, number.to_bytes(10, "big")),
+                conversation=number.to_bytes(16, "big"),
+                peer=alice.account,
+                counter=0,
+                kind="text",
+                body=text_body("note"),
+                sent_ms=START_MS,
+            )
+            for number in range(count)
+        ]
+        for item in items:
+            outbox.enqueue(db, item, alice.account, 1, alice.own_key)
+        return [item.id for item in items]
+
+    return await alice.store.write(write)
+
+
+@pytest.mark.parametrize("refusals", [1, 3])
+async def test_texts_arrive_as_typed_although_commits_of_the_server_fail(
+    rig: Rig, refusals: int
+) -> None:
+    office = PostOffice(rig.alice.clock, refusals=[("unavailable", True)] * refusals)
+    typed = [await rig.say(str(number)) for number in range(6)]
+    while len(office.outcomes) < len(typed):
+        rig.world.now_ms += 61_000
+        for sent in await rig.offer():
+            await rig.answer(office, sent)
+    assert list(office.outcomes) == typed
+
+
+async def test_one_message_of_a_conversation_is_unanswered_and_others_do_not_wait(
+    rig: Rig,
+) -> None:
+    office = PostOffice(rig.alice.clock)
+    first, second = await rig.say("one"), await rig.say("two")
+    [note] = await note_in_many(rig.alice, 1)
+    sent = await rig.offer()
+    assert [frame.id for frame in sent] == [first, note]
+    assert await rig.offer() == []
+    await rig.answer(office, sent[0])
+    assert [frame.id for frame in await rig.offer()] == [second]
+
+
+async def test_after_a_final_failure_the_next_of_the_conversation_goes_at_once(rig: Rig) -> None:
+    failing = await rig.say("x" * 300_000)
+    id = await rig.say("small")
+    async with asyncio.timeout(0.9 * LOOK_AGAIN_S), asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(rig.sender.run(rig.link))
+        await until(lambda: rig.link.said)
+        task.cancel()
+    assert [event.id for event in rig.told if isinstance(event, NotSent)] == [failing]
+    assert [frame.id for frame in rig.link.heard(Send)] == [id]  # type: ignore[union-attr]
+
+
+async def test_what_was_answered_while_another_was_sealed_is_not_offered_again(rig: Rig) -> None:
+    [first, second] = await note_in_many(rig.alice, 2)
+    [sent, _] = await rig.offer()
+    assert sent.id == first
+    rig.world.now_ms += int(ANSWER_S * 1000)
+    rig.link.on_said = lambda said: rig.sender.answered([second])
+    assert [frame.id for frame in await rig.offer()] == [first]
+
+
+async def test_hundreds_that_wait_hold_nobody_else_up(rig: Rig) -> None:
+    ids = await note_in_many(rig.alice, 300)
+    for _ in range(300):
+        await rig.say()
+    await rig.alice.store.write(
+        lambda db: db.execute(
+            "UPDATE outbox SET hold_until_ms = ? WHERE id != ?", (START_MS + 60_000, ids[-1])
+        ).close()
+    )
+    assert [frame.id for frame in await rig.offer()] == [ids[-1]]
+
+
 async def test_a_server_without_keys_makes_the_whole_conversation_wait(rig: Rig) -> None:
     rig.server.refuses["/keys"] = "no_keys"
-    await rig.say("one")
+    first = await rig.say("one")
     await rig.say("two")
     assert await rig.offer() == []
     assert await rig.held_until_ms() == [START_MS + 1000, 0]
     rig.server.refuses.clear()
     assert await rig.offer() == []
     rig.world.now_ms += 1001
-    assert len(await rig.offer()) == 2
+    assert [frame.id for frame in await rig.offer()] == [first]
 
 
 async def test_a_limited_client_waits_as_long_as_it_was_told(rig: Rig) -> None:

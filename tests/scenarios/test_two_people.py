@@ -18,6 +18,9 @@ from linnet.client import (
     State,
     UnknownRecipient,
 )
+from linnet.server.backends.sqlite.timeline import SqliteTimeline
+from linnet.server.ports import Unavailable
+from linnet.server.ports.timeline import Batch
 from linnet.wire.ids import MessageId
 
 ALICE, BOB = "+15550100001", "+15550100002"
@@ -95,6 +98,32 @@ async def test_clients_come_back_by_themselves_after_the_server_did(town: Town) 
         assert (await wait_for(heard, Message)).text == "after"
         await alice.__aexit__(None, None, None)
         await bob.__aexit__(None, None, None)
+
+
+async def test_six_texts_arrive_as_typed_although_the_disk_fails_for_one_commit(
+    served: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = SqliteTimeline.commit
+    failures = 0
+
+    async def fail_once(self: SqliteTimeline, batch: Batch) -> None:
+        nonlocal failures
+        if batch.entries and not failures:
+            failures += 1
+            raise Unavailable("full")
+        await commit(self, batch)
+
+    monkeypatch.setattr(SqliteTimeline, "commit", fail_once)
+    async with (
+        await served.register("alice", ALICE) as alice,
+        await served.register("bob", BOB) as bob,
+    ):
+        typed = [f"message {number}" for number in range(6)]
+        for text in typed:
+            await alice.send(BOB, text)
+        heard = bob.events()
+        assert [(await wait_for(heard, Message)).text for _ in typed] == typed
+    assert failures == 1
 
 
 async def test_a_note_to_self_is_kept_in_its_conversation(served: Town) -> None:

@@ -111,14 +111,16 @@ def enqueue(db: apsw.Connection, item: Item, me: bytes, device: int, author_key:
     history.add(db, row)
 
 
-def waiting(db: apsw.Connection, limit: int = 256) -> list[Item]:
-    """Messages without an answer, oldest first."""
+def due(db: apsw.Connection, now_ms: int, limit: int = 256) -> list[Item]:
+    """What may be offered now, oldest first: of each conversation the one message whose turn it is,
+    unless it has to wait. Those behind it are due when it has an answer."""
     rows = every(
         db,
         "SELECT o.id, o.conversation, o.peer, o.counter, o.kind, o.body, o.sent_ms, o.tries,"
         " o.hold_until_ms, t.frame FROM outbox o LEFT JOIN tries t ON t.id = o.id AND t.try = o.try"
-        " WHERE o.unknown = 0 ORDER BY o.seq LIMIT ?",
-        (limit,),
+        " WHERE o.seq IN (SELECT min(seq) FROM outbox WHERE unknown = 0 GROUP BY conversation)"
+        " AND o.hold_until_ms <= ? ORDER BY o.seq LIMIT ?",
+        (now_ms, limit),
     )
     return [_item(row) for row in rows]
 

@@ -75,5 +75,8 @@ MIGRATIONS: Final = (
         conversation BLOB PRIMARY KEY, last INTEGER NOT NULL DEFAULT 0,
         attached_version INTEGER NOT NULL DEFAULT 0) STRICT;
     """,
+    """
+    CREATE INDEX outbox_turns ON outbox (conversation, seq) WHERE unknown = 0;
+    """,
 )
 """One script a version, in order; `user_version` says how many were run."""

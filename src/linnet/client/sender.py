@@ -1,8 +1,9 @@
 """The sender: offers what is in the outbox over an open link, in order.
 
-Up to `WINDOW` messages may be unanswered at once. A message that must wait holds back those behind
-it in its conversation, so that a conversation keeps its order. Whatever has no answer after
-`ANSWER_S`, or when the link broke, is offered again with the same bytes.
+Of each conversation one message at most is without an answer; the next leaves when that one was
+answered for good, so that whatever is refused or lost, a conversation keeps its order. Up to
+`WINDOW` conversations are served at once. Whatever has no answer after `ANSWER_S`, or when the link
+broke, is offered again with the same bytes.
 """
 
 import asyncio
@@ -45,6 +46,7 @@ class Sender:
         self._tell = tell
         self._wake = asyncio.Event()
         self._offered: dict[bytes, float] = {}
+        self._just_answered: set[bytes] = set()
         self._fresh: set[bytes] = set()
         self.unanswered: set[bytes] = set()
         """Messages of which a try may have arrived although no answer came."""
@@ -57,6 +59,7 @@ class Sender:
         """The server has spoken about these offers; what it said is in the store."""
         for id in ids:
             self._offered.pop(id, None)
+        self._just_answered.update(ids)
         if ids:
             self._wake.set()
 
@@ -77,20 +80,18 @@ class Sender:
                 continue
 
     async def _offer_all(self, link: Link) -> None:
-        held_back: set[bytes] = set()
-        for item in await self._store.read(outbox.waiting):
-            if self._waiting_for_answer(item.id):
+        self._just_answered.clear()
+        now_ms = self._world.now_ms()
+        for item in await self._store.read(lambda db: outbox.due(db, now_ms)):
+            if self._waiting_for_answer(item.id) or self._no_room(item.id):
                 continue
-            if item.hold_until_ms > self._world.now_ms() or item.conversation in held_back:
-                held_back.add(item.conversation)
-                continue
-            if len(self._offered) >= WINDOW:
-                return
             frame = item.frame or await self._sealed(item)
-            if frame is None:
-                held_back.add(item.conversation)
-                continue
-            self._offer(link, item.id, frame)
+            # What was answered since the outbox was read may be over; the next pass knows.
+            if frame is not None and item.id not in self._just_answered:
+                self._offer(link, item.id, frame)
+
+    def _no_room(self, id: bytes) -> bool:
+        return len(self._offered) >= WINDOW and id not in self._offered
 
     def _waiting_for_answer(self, id: bytes) -> bool:
         offered = self._offered.get(id)
@@ -160,6 +161,7 @@ class Sender:
         )
 
     def _given_up(self, events: list[Event]) -> None:
+        self._wake.set()  # the next of the conversation
         for event in events:
             if isinstance(event, NotSent):
                 self.settled([event.id])
