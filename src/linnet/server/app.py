@@ -25,6 +25,7 @@ from linnet.server import api
 from linnet.server.api.services import Services
 from linnet.server.backends.codes.console import ConsoleCodes
 from linnet.server.backends.disk import secrets
+from linnet.server.backends.disk.epoch import EpochFile
 from linnet.server.backends.memory.bus import MemoryBus
 from linnet.server.backends.memory.rates import MemoryRates
 from linnet.server.backends.sqlite.accounts import SqliteAccounts
@@ -114,9 +115,12 @@ class Server:
         database = Database(config.data / "linnet.db")
         await database.open()
         stack.push_async_callback(database.close)
+        epochs = EpochFile(config.data / "epoch")
+        if config.restored:
+            epochs.restored(clock.wall_ms())
         devices = SqliteDevices(database)
         accounts = SqliteAccounts(database)
-        timeline = SqliteTimeline(database)
+        timeline = SqliteTimeline(database, epochs=epochs)
         rates, bus = MemoryRates(), MemoryBus()
         # services
         delivery = Inline(timeline, bus, config.delivery, clock)
@@ -128,6 +132,7 @@ class Server:
             config.accounts,
             TokenKeys(keys.access, keys.refresh),
             clock.wall_ms,
+            restored_ms=epochs.restored_ms,
         )
         relay = Relay(devices, delivery)
         pre_keys = SqliteKeys(database)

@@ -156,6 +156,55 @@ async def test_reuse_with_another_id_revokes_the_login_and_tells_the_gateway(kit
     _unauthorized(kit, second.access)
 
 
+async def test_after_a_restore_a_device_ahead_of_the_store_goes_on_once(kit: Kit) -> None:
+    alice = await register(kit)
+    ahead = await _ahead_of_a_restored_store(kit, alice)
+    caught_up = await _refresh(kit, ahead, ID)
+    assert (await _refresh(kit, ahead, ID)).refresh == caught_up.refresh
+    later = await _refresh(kit, caught_up, OTHER_ID)
+    await _refused(_refresh(kit, ahead, OTHER_ID), "revoked")
+    await _refused(_refresh(kit, later, ID), "revoked")
+
+
+async def test_after_a_restore_a_login_used_since_is_not_let_catch_up(kit: Kit) -> None:
+    alice = await register(kit)
+    ahead = await _ahead_of_a_restored_store(kit, alice)
+    await _refresh(kit, alice, ID)
+    await _refused(_refresh(kit, ahead, OTHER_ID), "revoked")
+
+
+async def test_after_a_restore_a_new_login_is_not_let_catch_up(kit: Kit) -> None:
+    kit.services.tokens.restored_ms = NOW_MS
+    alice = await register(kit)
+    for clock_s in (0, -86_400):
+        kit.clock.forward(clock_s)
+        second = await _refresh(kit, alice, ID)
+    await _refused(_refresh(kit, alice, OTHER_ID), "revoked")
+    await _refused(_refresh(kit, second, OTHER_ID), "revoked")
+
+
+async def test_after_a_restore_catching_up_needs_the_device_key(kit: Kit) -> None:
+    alice = await register(kit)
+    ahead = await _ahead_of_a_restored_store(kit, alice)
+    stolen = person("mallory").refresh(alice.account, ahead.refresh, ID)
+    await _refused(kit.services.tokens.refresh(stolen), "bad_signature")
+    await _refresh(kit, ahead, ID)
+
+
+async def test_after_a_restore_a_revoked_login_stays_revoked(kit: Kit) -> None:
+    alice = await register(kit)
+    ahead = await _ahead_of_a_restored_store(kit, alice)
+    await kit.services.tokens.revoke_device(alice.account, 1)
+    await _refused(_refresh(kit, ahead, ID), "revoked")
+
+
+async def test_after_a_restore_catching_up_ends_with_the_login(kit: Kit) -> None:
+    alice = await register(kit)
+    ahead = await _ahead_of_a_restored_store(kit, alice)
+    kit.clock.forward(90 * 86_400)
+    await _refused(_refresh(kit, ahead, ID), "bad_token")
+
+
 async def test_two_requests_at_once_get_one_successor_or_the_end(kit: Kit) -> None:
     alice = await register(kit)
     request = alice.who.refresh(alice.account, alice.refresh, ID)
@@ -245,6 +294,19 @@ async def test_only_hashes_of_refresh_tokens_are_stored(kit: Kit) -> None:
     family = await kit.families.get(base64.urlsafe_b64decode(alice.refresh)[:16])
     assert family is not None
     assert secret not in msgspec.structs.astuple(family)
+
+
+async def _ahead_of_a_restored_store(kit: Kit, alice: Registered) -> Login:
+    """A login that went on twice since the backup that the store was now put back to."""
+    id = base64.urlsafe_b64decode(alice.refresh)[:16]
+    backup = await kit.families.get(id)
+    assert backup is not None
+    kit.clock.forward(1000)
+    ahead = await _refresh(kit, await _refresh(kit, alice, b"1" * 16), b"2" * 16)
+    kit.families._families[id] = backup
+    kit.clock.forward(1000)
+    kit.services.tokens.restored_ms = kit.clock()
+    return ahead
 
 
 async def _refresh(kit: Kit, login: Registered | Login, id: bytes) -> Login:

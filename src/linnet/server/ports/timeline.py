@@ -182,7 +182,8 @@ class Timeline(Protocol):
         was not committed when the call began."""
 
     async def raise_epoch(self) -> int:
-        """The store went back in time: number from a new epoch on. Returns it.
+        """The store went back in time: number from a new epoch on, one that was never begun,
+        not even in a future that the store no longer knows. Returns it.
 
         Raises Unavailable where no epoch is left.
         """

@@ -20,6 +20,7 @@ class Family(msgspec.Struct, frozen=True):
     """Hash of the token that `current` replaced, and the request that replaced it."""
     request: bytes | None = None
     rotated_ms: int = 0
+    """When `current` became so."""
 
 
 class Tokens(Protocol):

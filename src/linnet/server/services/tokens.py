@@ -78,7 +78,8 @@ class Tokens:
     """Issues, checks, rotates and revokes. One instance a process.
 
     `on_revoked` is called, on the event loop, once a device's logins are durably revoked: its
-    sockets must close.
+    sockets must close. `restored_ms` is when the store was last put back to a backup (0: never):
+    a login that was not used since may be behind its device, and is let catch up once.
     """
 
     families: Families
@@ -87,6 +88,7 @@ class Tokens:
     keys: TokenKeys
     now_ms: Callable[[], int]
     on_revoked: Callable[[bytes, int], None] = _nobody
+    restored_ms: int = 0
     _dead_until_ms: dict[tuple[bytes, int], int] = field(default_factory=dict, repr=False)
 
     def verify(self, access: str) -> Identity:
@@ -106,11 +108,13 @@ class Tokens:
         id = self._derive(b"family", seed)[:_FAMILY_BYTES]
         refresh = _show(id + self._derive(b"first", seed))
         expires_ms = self.now_ms() + self.limits.refresh_life_s * 1000
-        await self.families.start(Family(id, account, device, _hash(refresh), expires_ms))
-        family = await self.families.get(id)
-        if family is None or family.revoked:
+        since_ms = max(self.now_ms(), self.restored_ms)
+        family = Family(id, account, device, _hash(refresh), expires_ms, rotated_ms=since_ms)
+        await self.families.start(family)
+        held = await self.families.get(id)
+        if held is None or held.revoked:
             raise RequestRefused("revoked")
-        if not hmac.compare_digest(family.current, _hash(refresh)):
+        if not hmac.compare_digest(held.current, _hash(refresh)):
             raise RequestRefused("conflict")
         return self._login(account, device, refresh)
 
@@ -118,14 +122,17 @@ class Tokens:
         """The next refresh token and a fresh access token.
 
         The same (refresh, id) gets the same successor until that is used, however late. Any
-        other reuse, proven by the device, revokes the login. Raises `bad_token`,
-        `bad_signature`, `revoked`; without the device's proof nothing changes.
+        other reuse, proven by the device, revokes the login, except once after a restore: then
+        the store is behind. Raises `bad_token`, `bad_signature`, `revoked`; without the device's
+        proof nothing changes.
         """
         family = await self._family(request)
         await self._check_proof(request)
         if family.revoked:
             raise RequestRefused("revoked")
-        if not hmac.compare_digest(family.current, _hash(request.refresh)):
+        current = hmac.compare_digest(family.current, _hash(request.refresh))
+        # A rotation makes the family newer than the restore, so this happens once.
+        if not current and family.rotated_ms >= self.restored_ms:
             return await self._again(family, request)
         if await self._rotate(family, request):
             return self._successor(request)
@@ -183,9 +190,9 @@ class Tokens:
         successor = msgspec.structs.replace(
             family,
             current=_hash(self._next(request)),
-            previous=family.current,
+            previous=_hash(request.refresh),
             request=sha256(request.id).digest(),
-            rotated_ms=now,
+            rotated_ms=max(now, self.restored_ms),
             expires_ms=now + self.limits.refresh_life_s * 1000,
         )
         return await self.families.rotate(family.id, family.current, successor)

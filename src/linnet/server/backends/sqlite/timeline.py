@@ -20,6 +20,7 @@ from linnet.server.backends.sqlite import rows, segments
 from linnet.server.backends.sqlite.database import Database
 from linnet.server.backends.sqlite.unfolded import Unfolded
 from linnet.server.ports import Unavailable
+from linnet.server.ports.epochs import Epochs
 from linnet.server.ports.timeline import (
     Batch,
     Cursor,
@@ -47,8 +48,10 @@ class SqliteTimeline:
         database: Database,
         rows_most: int = segments.ROWS_MOST,
         fold_after: int = FOLD_AFTER,
+        epochs: Epochs | None = None,
     ) -> None:
         self._db = database
+        self._epochs = epochs
         self._rows_most = rows_most
         self._fold_after = fold_after
         self._writing = asyncio.Lock()  # a pass of retention must not roll under a commit
@@ -214,8 +217,16 @@ class SqliteTimeline:
     # ---- retention
 
     async def raise_epoch(self) -> int:
-        epoch = next_epoch(self._epoch)
-        await self._db.write(lambda c: c.execute("UPDATE timeline SET epoch = ?", (epoch,)))
+        begun = self._epochs.highest if self._epochs else 0
+        epoch = next_epoch(max(self._epoch, begun))
+
+        def begin(connection: apsw.Connection) -> None:
+            # First where no backup comes over it: a store put back twice must not begin it twice.
+            if self._epochs:
+                self._epochs.begin(epoch)
+            connection.execute("UPDATE timeline SET epoch = ?", (epoch,))
+
+        await self._db.write(begin)
         self._epoch = epoch
         return epoch
 
