@@ -3,6 +3,7 @@
 from collections.abc import Awaitable
 
 import pytest
+from msgspec.structs import replace
 from tests.server.kit import Kit, Person, Registered, person, register
 
 from linnet.server.ports.devices import Device
@@ -11,9 +12,10 @@ from linnet.signing.device_list import (
     ListedDevice,
     countersign,
     decode_list,
+    encode_list,
     next_list,
 )
-from linnet.signing.objects import SignedObject
+from linnet.signing.objects import SignedObject, sign_object
 from linnet.wire.errors import RequestRefused
 from linnet.wire.rest import Signed
 
@@ -55,11 +57,28 @@ async def test_an_older_list_is_a_conflict(kit: Kit) -> None:
     await _refused(kit.services.devices.replace(alice.identity(kit), first), "conflict")
 
 
-async def test_a_list_that_skips_a_version_is_a_conflict(kit: Kit) -> None:
+async def test_a_list_may_skip_versions_that_a_restored_store_forgot(kit: Kit) -> None:
     alice = await register(kit)
     second = await _signed_again(kit, alice)
     third = _after(kit, alice.who, second)
-    await _refused(kit.services.devices.replace(alice.identity(kit), third), "conflict")
+    accepted = await kit.services.devices.replace(alice.identity(kit), third)
+    assert accepted.version == 3
+    await _refused(kit.services.devices.replace(alice.identity(kit), second), "conflict")
+
+
+async def test_a_list_that_skips_versions_keeps_the_other_rules(kit: Kit) -> None:
+    alice = await register(kit)
+    await _linked_behind_the_services(kit, alice, person("phone"))
+    held = (await kit.services.devices.newest(alice.account)).list
+    other = [decode_list(held.body).devices[0], _listed(alice, person("other"), 2)]
+    skipping = replace(decode_list(held.body), version=9, set=9, devices=tuple(other))
+    signed = sign_object(
+        "device-list", alice.who.account_key.private, encode_list(skipping), alice.who.rng
+    )
+    await _refused(
+        kit.services.devices.replace(alice.identity(kit), Signed(body=signed.body, sig=signed.sig)),
+        "list_rejected",
+    )
 
 
 async def test_a_list_by_another_account_key_is_refused(kit: Kit) -> None:
