@@ -16,7 +16,7 @@ from linnet.client.lists import Adopted
 from linnet.crypto.content import Content, commitment, seal_content
 from linnet.signing.device_list import LIFETIME_S, first_list
 from linnet.signing.objects import SignedObject
-from linnet.wire.frames import CONTROL, Deliver, Resync, Row
+from linnet.wire.frames import CONTROL, Deliver, Rejected, Resync, Row
 from linnet.wire.ids import to_account
 
 Pair = tuple[Device, Device, PostOffice]
@@ -113,6 +113,18 @@ async def test_nothing_beyond_a_gap_is_stored_or_acknowledged(pair: Pair) -> Non
     assert effects.gap
     assert effects.ack == first.position
     assert kinds(await bob.shown(alice)) == [Message]
+
+
+async def test_nothing_after_a_gap_is_believed_in_that_batch(pair: Pair) -> None:
+    alice, bob, _ = pair
+    first, _, third = await posted(pair, "one", "two", "three")
+    id = await bob.write_text(alice, "mine")
+    after = [Resync(third.position), third, Rejected(id, "forbidden", False)]
+    effects = await bob.receive([first, third, *after])
+    assert (effects.gap, effects.ack) == (True, first.position)
+    assert await bob.cursor() == first.position
+    assert effects.answered == []
+    assert kinds(await bob.shown(alice)) == [Message, Message]  # hers, and his own
 
 
 async def test_a_resync_jumps_over_what_expired(pair: Pair) -> None:

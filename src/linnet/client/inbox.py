@@ -82,6 +82,8 @@ class Inbox:
         effects = Effects()
         before = position = facts.get_or(db, Cursor()).position
         for frame in frames:
+            if effects.gap:
+                break  # the link is opened again, and whatever this was comes again
             match frame:
                 case Deliver() | Row() | Own():
                     position = self._row(db, frame, position, now_ms, effects)
@@ -122,10 +124,8 @@ class Inbox:
         self, db: apsw.Connection, frame: RowFrame, position: int, now_ms: int, effects: Effects
     ) -> int:
         """Take a row if it is the next one; the cursor after it."""
-        # Once a row is missing, the later ones come again after the reconnect.
-        step = Step.GAP if effects.gap else cursor.step(position, frame.prev, frame.position)
-        if step is Step.GAP:
-            effects.gap = True
+        step = cursor.step(position, frame.prev, frame.position)
+        effects.gap = step is Step.GAP
         if step is not Step.TAKE:
             return position
         if isinstance(frame, Deliver):
