@@ -20,6 +20,7 @@ from linnet.server.ports import Unavailable
 from linnet.server.ports.devices import Device, StoredList
 from linnet.server.ports.tokens import Family
 from linnet.server.services.accounts import Accounts, Stores
+from linnet.server.services.callers import Callers
 from linnet.server.services.contacts import Contacts
 from linnet.server.services.devices import Devices
 from linnet.server.services.keys import Keys
@@ -178,6 +179,7 @@ class Kit:
                 self._told,
             ),
             tokens=tokens,
+            callers=Callers(tokens, self.rates, self.limits, self.clock),
             devices=Devices(self.devices, self.accounts, self.keys, tokens, self.clock, self._told),
             keys=Keys(self.keys, self.devices, self.rates, self.key_limits, self.clock),
             contacts=Contacts(self.accounts, self.rates, self.key_limits, b"p" * 32, self.clock),

@@ -41,9 +41,10 @@ from linnet.server.gateway.protocol import protocol_class
 from linnet.server.ports import Unavailable
 from linnet.server.ports.codes import CodeSender
 from linnet.server.services.accounts import Accounts, Stores
+from linnet.server.services.callers import Callers
 from linnet.server.services.clock import Clock
 from linnet.server.services.contacts import Contacts
-from linnet.server.services.delivery.inline import Commit, Inline
+from linnet.server.services.delivery.inline import Inline
 from linnet.server.services.delivery.relay import Relay
 from linnet.server.services.delivery.sync import Sync
 from linnet.server.services.devices import Devices
@@ -151,6 +152,7 @@ class Server:
                 relay.carry,
             ),
             tokens=tokens,
+            callers=Callers(tokens, rates, config.accounts, clock.wall_ms),
             devices=Devices(devices, accounts, pre_keys, tokens, clock.wall_ms, relay.carry),
             keys=Keys(pre_keys, devices, rates, config.keys, clock.wall_ms),
             contacts=Contacts(accounts, rates, config.keys, keys.pepper, clock.wall_ms),
@@ -255,17 +257,12 @@ async def _serve(config: Config, announce: Callable[[Server], None]) -> None:
 def _observe(gateway: Gateway, delivery: Inline) -> Metrics:
     """Metrics fed by the edge and by delivery; neither knows what counts them."""
     metrics = Metrics()
-
-    def on_commit(commit: Commit) -> None:
-        metrics.messages_sent.inc(commit.accepted)
-        metrics.write_latency_ms.observe(commit.seconds * 1000)
-
     metrics.active_connections.set_function(lambda: gateway.sockets)
     gateway.on_open = metrics.connections.inc
     gateway.on_close = lambda name: metrics.connection_errors.labels(name or "normal").inc()
     gateway.on_refused = lambda code: metrics.delivery_failures.labels(code).inc()
     gateway.on_latency_ms = metrics.message_delivery_latency_ms.observe
-    delivery.on_commit = on_commit
+    delivery.on_commit = lambda commit: metrics.committed(commit.accepted, commit.seconds)
     return metrics
 
 

@@ -30,12 +30,16 @@ class Accounts(msgspec.Struct, frozen=True):
     """Registrations from one IP address (IPv6: one /64)."""
     access_life_s: int = 900
     refresh_life_s: int = 90 * 24 * 3600
+    requests: Rate = Rate(burst=120, every_s=0.5)
+    """HTTP requests of one account, all with an access token together."""
 
 
 class Keys(msgspec.Struct, frozen=True):
     """Pre-keys."""
 
     one_time_most: int = 100
+    uploads: Rate = Rate(burst=20, every_s=30)
+    """Uploads of one account: each may hold a hundred signatures to check."""
     takes: Rate = Rate(burst=6, every_s=600)
     """Bundles one account may take of one target account."""
     lookups: Rate = Rate(burst=200, every_s=6)

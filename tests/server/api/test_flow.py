@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import httpx
 import msgspec
 import pytest
-from tests.server.kit import NUMBER, Kit, Person, person
+from tests.server.kit import NUMBER, Kit, Person, person, register
 
 from linnet.server import api
 from linnet.signing.device_list import decode_list, next_list
@@ -116,6 +116,43 @@ async def test_limits_say_when_to_come_back(http: httpx.AsyncClient, kit: Kit) -
     refused = await http.post("/v1/registrations", json={"number": NUMBER})
     _problem(refused, "rate_limited")
     assert refused.headers["retry-after"] == "3600"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/keys"),
+        ("PUT", "/v1/keys"),
+        ("POST", f"/v1/keys/{ids.show(bytes(16))}/1"),
+        ("GET", f"/v1/accounts/{ids.show(bytes(16))}/devices"),
+        ("PUT", "/v1/devices/list"),
+        ("POST", "/v1/contacts/lookup"),
+        ("GET", "/v1/messages/sync"),
+        ("DELETE", "/v1/tokens"),
+    ],
+)
+async def test_an_account_may_ask_only_so_often(
+    http: httpx.AsyncClient, kit: Kit, method: str, path: str
+) -> None:
+    _, login = await _register(http, kit)
+    await kit.rates.take(f"request:{login.account.hex()}", kit.limits.requests, kit.clock(), 120)
+    body = {"body": "", "sig": "A" * 86 + "==", "numbers": [NUMBER]}
+    refused = await http.request(method, path, json=body, headers=_auth(login))
+    _problem(refused, "rate_limited")
+    assert refused.headers["retry-after"] == "1"
+    kit.clock.forward(0.5)
+    assert (await http.request(method, path, json=body, headers=_auth(login))).status_code != 429
+
+
+async def test_what_one_account_asks_is_not_counted_for_others(
+    http: httpx.AsyncClient, kit: Kit
+) -> None:
+    _, login = await _register(http, kit)
+    bob = await register(kit, "bob", "+4915112345679")
+    asked = [await http.get("/v1/keys", headers=_auth(login)) for _ in range(121)]
+    assert [answer.status_code for answer in asked] == [200] * 120 + [429]
+    me = {"authorization": f"Bearer {bob.access}"}
+    assert (await http.get("/v1/keys", headers=me)).status_code == 200
 
 
 async def test_a_reused_refresh_token_ends_the_login(http: httpx.AsyncClient, kit: Kit) -> None:

@@ -118,6 +118,18 @@ async def test_nobody_empties_a_device(kit: Kit) -> None:
     await kit.services.keys.take(bob.identity(kit), eve.account, 1)
 
 
+async def test_uploads_have_a_limit_of_their_own(kit: Kit) -> None:
+    alice, bob = await register(kit), await register(kit, "bob", BOB)
+    for _ in range(20):
+        await kit.services.keys.upload(alice.identity(kit), KeyUpload())
+    with pytest.raises(RequestRefused) as refused:
+        await kit.services.keys.upload(alice.identity(kit), KeyUpload())
+    assert (refused.value.code, refused.value.retry_after_s) == ("rate_limited", 31)
+    await kit.services.keys.upload(bob.identity(kit), KeyUpload())
+    kit.clock.forward(30)
+    await kit.services.keys.upload(alice.identity(kit), KeyUpload())
+
+
 async def test_a_device_nobody_listed_is_not_found(kit: Kit) -> None:
     alice = await register(kit)
     await _refused(kit.services.keys.take(alice.identity(kit), alice.account, 2), "not_found")

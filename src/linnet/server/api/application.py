@@ -38,11 +38,11 @@ def build(
     metrics = metrics or Metrics()
     resources: list[Router] = [
         registrations(services.accounts),
-        tokens(services.tokens),
-        keys(services.keys, services.tokens),
-        devices(services.devices, services.tokens),
-        contacts(services.contacts, services.tokens),
-        messages(services.sync, services.tokens),
+        tokens(services.tokens, services.callers),
+        keys(services.keys, services.callers),
+        devices(services.devices, services.callers),
+        contacts(services.contacts, services.callers),
+        messages(services.sync, services.callers),
     ]
     app = Litestar(
         route_handlers=[Router("/v1", route_handlers=resources), health(ready, metrics)],

@@ -7,23 +7,23 @@ from litestar.params import FromPath, JSONBody
 
 from linnet.server.api.requests import Call, bearer, path_id
 from linnet.server.api.schema import ACCESS
+from linnet.server.services.callers import Callers
 from linnet.server.services.devices import Devices
-from linnet.server.services.tokens import Tokens
 from linnet.wire.rest import DeviceListAnswer, ListAccepted, Signed
 
 
-def devices(service: Devices, tokens: Tokens) -> Router:
+def devices(service: Devices, callers: Callers) -> Router:
     """Anybody's list, and replacing one's own."""
 
     @get("/accounts/{account:str}/devices")
     async def newest(account: FromPath[str], request: Call) -> DeviceListAnswer:
         """Fetch an account's newest list."""
-        tokens.verify(bearer(request))
+        await callers.admit(bearer(request))
         return await service.newest(path_id(account))
 
     @put("/devices/list")
     async def replace(data: JSONBody[Signed], request: Call) -> ListAccepted:
         """Store the caller's next list."""
-        return await service.replace(tokens.verify(bearer(request)), data)
+        return await service.replace(await callers.admit(bearer(request)), data)
 
     return Router("/", route_handlers=[newest, replace], security=ACCESS, tags=["devices"])

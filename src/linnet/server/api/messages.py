@@ -10,12 +10,12 @@ from litestar.params import QueryParameter
 from linnet.server.api.requests import Call, bearer
 from linnet.server.api.schema import ACCESS
 from linnet.server.api.services import Sync
-from linnet.server.services.tokens import Tokens
+from linnet.server.services.callers import Callers
 from linnet.wire.limits import POSITION_END, SYNC_ROWS
 from linnet.wire.rest import SyncPage
 
 
-def messages(service: Sync, tokens: Tokens) -> Router:
+def messages(service: Sync, callers: Callers) -> Router:
     """Pages of the caller's mailbox."""
 
     @get("/sync")
@@ -25,6 +25,6 @@ def messages(service: Sync, tokens: Tokens) -> Router:
         limit: Annotated[int, QueryParameter(ge=1, le=SYNC_ROWS)] = SYNC_ROWS,
     ) -> SyncPage:
         """Read rows after a cursor; reading acknowledges nothing."""
-        return await service.sync(tokens.verify(bearer(request)), since, limit)
+        return await service.sync(await callers.admit(bearer(request)), since, limit)
 
     return Router("/messages", route_handlers=[sync], security=ACCESS, tags=["messages"])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from linnet.server.services.accounts import Accounts
+from linnet.server.services.callers import Callers
 from linnet.server.services.contacts import Contacts
 from linnet.server.services.devices import Devices
 from linnet.server.services.keys import Keys
@@ -26,6 +27,7 @@ class Services:
 
     accounts: Accounts
     tokens: Tokens
+    callers: Callers
     devices: Devices
     keys: Keys
     contacts: Contacts

@@ -7,11 +7,12 @@ from litestar.params import JSONBody
 
 from linnet.server.api.requests import Call, bearer
 from linnet.server.api.schema import ACCESS
+from linnet.server.services.callers import Callers
 from linnet.server.services.tokens import Tokens
 from linnet.wire.rest import Login, Refresh
 
 
-def tokens(service: Tokens) -> Router:
+def tokens(service: Tokens, callers: Callers) -> Router:
     """Refresh and log out."""
 
     @post("/", status_code=200)
@@ -22,6 +23,6 @@ def tokens(service: Tokens) -> Router:
     @delete("/", security=ACCESS)
     async def log_out(request: Call) -> None:
         """End every login of the calling device and close its socket."""
-        await service.log_out(bearer(request))
+        await callers.log_out(bearer(request))
 
     return Router("/tokens", route_handlers=[refresh, log_out], tags=["tokens"])

@@ -80,7 +80,8 @@ class Keys:
 
     async def upload(self, identity: Identity, upload: KeyUpload) -> KeyCount:
         """Store the caller's keys and tell how many one-time ones are held. The same upload
-        twice is one. Raises `malformed`, `bad_signature`, `unauthorized`."""
+        twice is one. Raises `malformed`, `bad_signature`, `unauthorized`, `rate_limited`."""
+        await self._limit(f"upload:{identity.account.hex()}", self.limits.uploads)
         device = await self._listed(identity.account, identity.device, "unauthorized")
         await check_keys(device.identity, upload)
         most = self.limits.one_time_most
@@ -97,7 +98,7 @@ class Keys:
         Limited by (caller's account, target account), so that nobody empties a device. Raises
         `rate_limited`, `not_found` (not listed) or `no_keys`.
         """
-        await self._limit(identity.account, account)
+        await self._limit(f"take:{identity.account.hex()}:{account.hex()}", self.limits.takes)
         target = await self._listed(account, device, "not_found")
         taken = await self.keys.take(account, device)
         if taken is None:
@@ -112,9 +113,8 @@ class Keys:
             one_time=taken.one_time,
         )
 
-    async def _limit(self, requester: bytes, target: bytes) -> None:
-        bucket = f"take:{requester.hex()}:{target.hex()}"
-        wait_s = await self.rates.take(bucket, self.limits.takes, self.now_ms())
+    async def _limit(self, bucket: str, rate: config.Rate) -> None:
+        wait_s = await self.rates.take(bucket, rate, self.now_ms())
         if wait_s > 0:
             raise RequestRefused("rate_limited", retry_after_s=int(wait_s) + 1)
 

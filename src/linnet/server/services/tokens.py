@@ -97,7 +97,7 @@ class Tokens:
         Synchronous, about 35 µs. A revoked device is refused at once by the process that
         revoked it, elsewhere and after a restart when its token expires.
         """
-        identity = self._read(access)
+        identity = self.read(access)
         if (identity.account, identity.device) in self._dead_until_ms:
             raise RequestRefused("unauthorized")
         return identity
@@ -144,7 +144,7 @@ class Tokens:
 
         Raises RequestRefused("unauthorized").
         """
-        identity = self._read(access)
+        identity = self.read(access)
         await self.revoke_device(identity.account, identity.device)
 
     async def revoke_device(self, account: bytes, device: int) -> None:
@@ -156,7 +156,8 @@ class Tokens:
         """Drop expired logins; how many. To be called now and then."""
         return await self.families.forget(self.now_ms())
 
-    def _read(self, access: str) -> Identity:
+    def read(self, access: str) -> Identity:
+        """As `verify`, but also of a device that was revoked."""
         try:
             if len(access) > ACCESS_BYTES_MOST:
                 raise RequestRefused("unauthorized")
