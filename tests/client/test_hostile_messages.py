@@ -10,11 +10,12 @@ from tests.client.post_office import START_MS, Clockwork, Device, PostOffice, tw
 
 from linnet.client import facts, history, keys, lists, parking
 from linnet.client.errors import NotTrusted
-from linnet.client.events import Arrived, Damaged, Message, Undecryptable
+from linnet.client.events import Arrived, Damaged, IdentityChanged, Message, Undecryptable
 from linnet.client.facts import Keys
 from linnet.client.lists import Adopted
 from linnet.crypto.content import Content, commitment, seal_content
 from linnet.signing.device_list import LIFETIME_S, first_list
+from linnet.signing.keys import generate
 from linnet.signing.objects import SignedObject
 from linnet.wire.frames import CONTROL, Deliver, Rejected, Resync, Row
 from linnet.wire.ids import to_account
@@ -119,8 +120,8 @@ async def test_nothing_after_a_gap_is_believed_in_that_batch(pair: Pair) -> None
     alice, bob, _ = pair
     first, _, third = await posted(pair, "one", "two", "three")
     id = await bob.write_text(alice, "mine")
-    after = [Resync(third.position), third, Rejected(id, "forbidden", False)]
-    effects = await bob.receive([first, third, *after])
+    resync, refusal = Resync(third.position), Rejected(id, "forbidden", False)
+    effects = await bob.receive([first, third, resync, third, refusal])
     assert (effects.gap, effects.ack) == (True, first.position)
     assert await bob.cursor() == first.position
     assert effects.answered == []
@@ -280,6 +281,47 @@ async def test_a_list_under_another_account_key_is_set_aside_until_accepted(
     assert held is not None
     assert held.obj == forged
     assert not held.key_changed
+    await impostor.store.close()
+
+
+async def test_an_attached_list_under_another_account_key_is_told(
+    tmp_path: Path, pair: Pair
+) -> None:
+    alice, bob, _ = pair
+    # The same device under another account key: its own messages prove themselves to Bob.
+    changed_key = generate(alice.sessions.rng)
+    device = alice.sessions.local.key
+    anew = first_list(alice.account, changed_key, device, b"", START_MS // 1000, alice.sessions.rng)
+
+    def change(db: apsw.Connection) -> None:
+        db.execute("DELETE FROM lists WHERE account = ?", (alice.account,))
+        lists.adopt(db, alice.account, anew, START_MS)
+
+    await alice.store.write(change)
+    [row] = await posted(pair, "hello")
+    effects = await bob.receive([row])
+    assert effects.events == [IdentityChanged(alice.account)]
+    assert kinds(await bob.shown(alice)) == [Message]
+
+
+async def test_a_server_that_serves_the_pinned_keys_list_again_ends_the_change(
+    tmp_path: Path, pair: Pair
+) -> None:
+    alice, bob, _ = pair
+    impostor = await Device.make(tmp_path / "impostor", 7, alice.clock)
+    forged = await relisted(impostor, bob.account)
+
+    def offer(db: apsw.Connection) -> list[bool]:
+        changed = []
+        for obj in (forged, bob.signed_list):
+            lists.adopt(db, bob.account, obj, START_MS)
+            held = lists.held(db, bob.account)
+            assert held is not None
+            changed.append(held.key_changed)
+        return changed
+
+    assert await alice.store.write(offer) == [True, False]
+    assert not await alice.store.write(lambda db: lists.accept_changed(db, bob.account, START_MS))
     await impostor.store.close()
 
 

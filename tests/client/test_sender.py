@@ -348,6 +348,11 @@ async def test_a_changed_account_key_is_told_and_stops_what_was_written(
     assert rig.told[0] == IdentityChanged(rig.bob.account)
     [event] = [event for event in rig.told if isinstance(event, NotSent)]
     assert (event.id, event.reason) == (id, "identity_changed")
+    assert rig.told.count(IdentityChanged(rig.bob.account)) == 1
+    # The server serves the pinned key's list again: so it was no new identity.
+    rig.server.offered = rig.bob.signed_list
+    id = await rig.say("for the same key")
+    assert [frame.id for frame in await rig.offer()] == [id]
     await impostor.store.close()
 
 

@@ -54,6 +54,13 @@ class NotTrusted(ClientError):
         self.reason = reason
 
 
+class KeyChanged(NotTrusted):
+    """The account shows another account key than the pinned one."""
+
+    def __init__(self) -> None:
+        super().__init__("account_key")
+
+
 class TextTooLong(ClientError):
     """The text is longer than one message may be."""
 

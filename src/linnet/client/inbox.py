@@ -166,7 +166,7 @@ class Inbox:
     def _file(self, db: apsw.Connection, frame: Deliver, now_ms: int, effects: Effects) -> Filed:
         if frame.sets is not None:
             lists.doubt(db, frame.sender, set=frame.sets[1])
-        filed = self._opener.file(db, frame, now_ms)
+        filed = self._opener.file(db, frame, now_ms, effects.events)
         effects.arrived |= filed is Filed.SHOWN
         effects.parked |= filed is Filed.PARKED
         effects.keys_low |= frame.kind == PREKEY and keys.running_low(db)

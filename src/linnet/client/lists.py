@@ -176,9 +176,11 @@ def _hold(
 
 
 def _confirm(db: apsw.Connection, account: bytes, listed: DeviceList, now_ms: int) -> None:
-    """The server has nothing newer: claims that it cannot prove are no longer waited for."""
+    """The server has nothing newer: claims that it cannot prove are no longer waited for, and an
+    account key that it does not show any more is none to be accepted."""
     db.execute(
         "UPDATE lists SET fetched_ms = ?, wanted_set = min(wanted_set, ?),"
-        " wanted_version = min(wanted_version, ?) WHERE account = ?",
+        " wanted_version = min(wanted_version, ?), changed_body = NULL, changed_sig = NULL"
+        " WHERE account = ?",
         (now_ms, listed.set, listed.version, account),
     )

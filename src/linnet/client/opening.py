@@ -13,8 +13,8 @@ import apsw
 
 from linnet.client import history, lists, parking
 from linnet.client.errors import NotTrusted
-from linnet.client.events import State
-from linnet.client.lists import Held
+from linnet.client.events import Event, IdentityChanged, State
+from linnet.client.lists import Adopted, Held
 from linnet.client.sessions import Sessions
 from linnet.crypto.bodies import read_text
 from linnet.crypto.content import Content, Damaged, Refused, check_frame, committed, open_content
@@ -45,8 +45,11 @@ class Opener:
 
     sessions: Sessions
 
-    def file(self, db: apsw.Connection, frame: Deliver, now_ms: int) -> Filed:
-        """Open a message and store what it is, with the session and pre-keys that this moved."""
+    def file(self, db: apsw.Connection, frame: Deliver, now_ms: int, events: list[Event]) -> Filed:
+        """Open a message and store what it is, with the session and pre-keys that this moved.
+
+        What else the application has to be told of it is added to `events`.
+        """
         if _known(db, frame):
             return Filed.KNOWN
         held = lists.held(db, frame.sender)
@@ -54,14 +57,20 @@ class Opener:
         if held is None or identity is None:
             parking.park(db, frame, now_ms)
             return Filed.PARKED
-        return self._open(db, frame, held, identity, now_ms)
+        return self._open(db, frame, held, identity, now_ms, events)
 
     def stranger(self, db: apsw.Connection, frame: Deliver) -> bool:
         """Whether `file` would park this message for want of a list."""
         return not _known(db, frame) and _speaker(lists.held(db, frame.sender), frame) is None
 
     def _open(
-        self, db: apsw.Connection, frame: Deliver, held: Held, identity: bytes, now_ms: int
+        self,
+        db: apsw.Connection,
+        frame: Deliver,
+        held: Held,
+        identity: bytes,
+        now_ms: int,
+        events: list[Event],
     ) -> Filed:
         author = held.list.key
         try:
@@ -72,7 +81,7 @@ class Opener:
             content = self._read(frame, z, held)
         except CryptoError as error:
             return _store(db, frame, author, State.DAMAGED, reason=_name(error))
-        self._learn(db, content, now_ms)
+        events += self._learn(db, content, now_ms)
         ours = frame.sender == self.sessions.me.account
         state = State.SENT if ours else State.RECEIVED
         return _store(db, frame, author, state, kind=content.kind, body=content.body)
@@ -112,17 +121,22 @@ class Opener:
             read_text(content.body)
         return content
 
-    def _learn(self, db: apsw.Connection, content: Content, now_ms: int) -> None:
-        """Take lists that came along, and note claims of newer ones."""
+    def _learn(self, db: apsw.Connection, content: Content, now_ms: int) -> list[Event]:
+        """Take lists that came along, and note claims of newer ones; what is to be told of it."""
+        told: list[Event] = []
         for obj in content.attached or ():
             try:
-                if decode_list(obj.body).account == content.sender:
-                    lists.adopt(db, content.sender, obj, now_ms, fetched=False)
+                if decode_list(obj.body).account != content.sender:
+                    continue
+                adopted = lists.adopt(db, content.sender, obj, now_ms, fetched=False)
+                if adopted is Adopted.CHANGED_KEY:
+                    told.append(IdentityChanged(AccountId(content.sender)))
             except (NotTrusted, NotAList):
                 continue  # the claim stays a claim, and the server is asked
         lists.doubt(db, content.sender, version=content.own_list[0])
         if content.peer_list is not None and content.sender != self.sessions.me.account:
             lists.doubt(db, self.sessions.me.account, version=content.peer_list[0])
+        return told
 
 
 def _known(db: apsw.Connection, frame: Deliver) -> bool:

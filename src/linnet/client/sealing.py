@@ -11,7 +11,7 @@ from typing import Final
 import apsw
 
 from linnet.client import lists, outbox
-from linnet.client.errors import NotTrusted
+from linnet.client.errors import KeyChanged, NotTrusted
 from linnet.client.lists import Held
 from linnet.client.outbox import Item, Try
 from linnet.client.sessions import Peer, Sessions
@@ -45,14 +45,14 @@ class Sealer:
     ) -> bytes | Missing:
         """Store a new try and return its frame, or say what is missing and change nothing.
 
-        Raises NotTrusted while the peer shows a changed account key, ValueError if the frame
+        Raises KeyChanged while the peer shows a changed account key, ValueError if the frame
         would be too long.
         """
         me = self.sessions.me
         accounts = dict.fromkeys((item.peer, me.account))
         known = {account: lists.held(db, account) for account in accounts}
         if any(held is not None and held.key_changed for held in known.values()):
-            raise NotTrusted("account_key")
+            raise KeyChanged
         stale = tuple(a for a, held in known.items() if held is None or held.stale(now_ms))
         if stale:
             return Missing(lists=stale)

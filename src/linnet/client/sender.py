@@ -13,7 +13,7 @@ from typing import Final
 from linnet.client import outbox
 from linnet.client.directory import Directory
 from linnet.client.environment import Environment, Link
-from linnet.client.errors import NotTrusted, Offline, Refused
+from linnet.client.errors import KeyChanged, NotTrusted, Offline, Refused
 from linnet.client.events import Event, NotSent, State
 from linnet.client.outbox import Item
 from linnet.client.sealing import Missing, Sealer
@@ -113,9 +113,11 @@ class Sender:
         except (Offline, Refused) as error:
             await self._hold(item, error)
             return None
-        except NotTrusted as error:
-            changed = error.reason == "account_key"
-            await self._give_up(item, "identity_changed" if changed else "not_trusted")
+        except KeyChanged:
+            await self._give_up(item, "identity_changed")
+            return None
+        except NotTrusted:
+            await self._give_up(item, "not_trusted")
             return None
         except ValueError:
             await self._give_up(item, "too_large")
@@ -126,14 +128,22 @@ class Sender:
 
     async def _seal(self, item: Item) -> bytes:
         bundles: dict[Peer, PreKeyBundle] = {}
+        fetched: set[bytes] = set()
         for _ in range(SEAL_ROUNDS):
             now_ms = self._world.now_ms()
-            found = await self._store.write(
-                lambda db, now=now_ms: self._sealer.seal(db, item, bundles, now)  # type: ignore[misc]
-            )
+            try:
+                found = await self._store.write(
+                    lambda db, now=now_ms: self._sealer.seal(db, item, bundles, now)  # type: ignore[misc]
+                )
+            except KeyChanged:
+                # The server may have gone back to the pinned key, or never have left it.
+                if item.peer in fetched:
+                    raise
+                found = Missing(lists=(item.peer,))
             if isinstance(found, bytes):
                 return found
             await self._fetch(found, bundles)
+            fetched.update(found.lists)
         raise Offline("device lists keep changing")
 
     async def _fetch(self, missing: Missing, bundles: dict[Peer, PreKeyBundle]) -> None:
