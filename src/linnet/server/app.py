@@ -41,6 +41,7 @@ from linnet.server.gateway.protocol import protocol_class
 from linnet.server.ports import Unavailable
 from linnet.server.ports.codes import CodeSender
 from linnet.server.services.accounts import Accounts, Stores
+from linnet.server.services.addresses import networks
 from linnet.server.services.callers import Callers
 from linnet.server.services.clock import Clock
 from linnet.server.services.contacts import Contacts
@@ -68,7 +69,8 @@ GC_THRESHOLDS = (50_000, 50, 100)
 class Server:
     """A whole server in this process: `async with Server(config) as server: server.url`.
 
-    Raises InUse (another server has the directory), NewerSchema, or OSError for the port.
+    Raises InUse (another server has the directory), NewerSchema, OSError for the port, or
+    ValueError for a trusted proxy that is no network.
     """
 
     def __init__(
@@ -111,6 +113,7 @@ class Server:
     async def _start(self) -> None:
         """Each resource is closed in the reverse of the order in which it was opened."""
         config, clock, stack = self.config, self._clock, self._stack
+        trusted = networks(config.trusted_proxies)
         # backends
         keys = secrets.load(config.data / "secrets", self._rng)
         database = Database(config.data / "linnet.db")
@@ -181,7 +184,7 @@ class Server:
         await relay.carry()
         if config.restored:
             await delivery.begin_epoch()
-        app = api.build(services, lambda: self._ready, config.request_bytes, metrics)
+        app = api.build(services, lambda: self._ready, config.request_bytes, metrics, trusted)
         await self._listen(app, gateway)
         self._ready = True
 
@@ -195,6 +198,7 @@ class Server:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # uvicorn would believe every process of this machine
             backlog=4096,
         )
         config.load()

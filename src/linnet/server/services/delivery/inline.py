@@ -148,11 +148,14 @@ class Inline:
         now_s = asyncio.get_running_loop().time
         retry_s: float | None = None
         while not self._stopping or self._records or self._sets or (self._acks and not retry_s):
-            try:
-                async with asyncio.timeout_at(retry_s):
-                    await self._wake.wait()
-            except TimeoutError:
-                retry_s, self._acks_due = None, True  # try the waiting acks again
+            if retry_s is None:
+                await self._wake.wait()
+            else:
+                try:
+                    async with asyncio.timeout_at(retry_s):
+                        await self._wake.wait()
+                except TimeoutError:
+                    retry_s, self._acks_due = None, True  # try the waiting acks again
             self._wake.clear()
             if self._stopping:
                 self._acks_due = True
