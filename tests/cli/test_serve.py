@@ -121,3 +121,28 @@ def test_a_disk_that_takes_no_more_is_told_as_that(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert f"{tmp_path} cannot be used" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_trusted_proxy_that_is_no_network_is_wrong_use(tmp_path: Path) -> None:
+    ran = linnet("serve", "--data", tmp_path, "--trusted-proxy", "10.0.0.1/8")
+    assert ran.code == 2
+    assert "10.0.0.1/8 is no network" in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_a_proxy_that_was_named_is_believed_about_addresses(tmp_path: Path) -> None:
+    for named, refused in (((), True), (("--trusted-proxy", "127.0.0.1"), False)):
+        arguments = ("serve", "--data", tmp_path / f"{refused}", "--port", 0, "--json", *named)
+        with started(*arguments) as process:
+            url = json.loads(line_of(process))["url"]
+            answers = [
+                httpx.post(
+                    f"{url}/v1/registrations",
+                    json={"number": f"+49176040690{number:02}"},
+                    headers={"x-forwarded-for": f"192.0.2.{number}"},
+                ).status_code
+                for number in range(11)
+            ]
+            process.send_signal(signal.SIGINT)
+            assert process.wait(WITHIN_S) == 0
+        assert (429 in answers) == refused

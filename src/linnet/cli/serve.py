@@ -6,6 +6,7 @@ Loads neither client nor crypto.
 from __future__ import annotations
 
 import errno
+import ipaddress
 import json
 import os
 import signal
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
     from linnet.server.config import Config
 
 
+def _networks(given: list[str] | None) -> list[str] | None:
+    for text in given or ():
+        try:
+            ipaddress.ip_network(text)
+        except ValueError:
+            raise typer.BadParameter(f"{text} is no network, such as 10.0.0.0/8.") from None
+    return given
+
+
 def serve(
     data: Annotated[
         Path, typer.Option(help="Everything the server keeps; made if it is not there.")
@@ -36,6 +46,14 @@ def serve(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
     ] = 8080,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NET",
+            help="Believe X-Forwarded-For from a proxy in this network. May be repeated.",
+            callback=_networks,
+        ),
+    ] = None,
     codes_file: Annotated[
         Path | None,
         typer.Option(help="Append registration codes to this file, not to standard error."),
@@ -80,6 +98,7 @@ def serve(
         data=data,
         host=host,
         port=port,
+        trusted_proxies=tuple(trusted_proxy or ()),
         codes_file=codes_file,
         trust_clock=trust_clock,
         restored=restored,

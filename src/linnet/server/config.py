@@ -90,6 +90,9 @@ class Config(msgspec.Struct, frozen=True):
     host: str = "127.0.0.1"
     port: int = 8080
     """0 takes a free one."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks of proxies whose X-Forwarded-For is believed; without any, limits count the other
+    end of each TCP connection."""
     codes_file: Path | None = None
     """Registration codes are appended to this file; without it they go to standard error."""
     accounts: Accounts = Accounts()

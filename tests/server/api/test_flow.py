@@ -11,6 +11,7 @@ import pytest
 from tests.server.kit import NUMBER, Kit, Person, person, register
 
 from linnet.server import api
+from linnet.server.services.addresses import networks
 from linnet.signing.device_list import decode_list, next_list
 from linnet.signing.objects import SignedObject
 from linnet.wire import ids, rest
@@ -153,6 +154,26 @@ async def test_what_one_account_asks_is_not_counted_for_others(
     assert [answer.status_code for answer in asked] == [200] * 120 + [429]
     me = {"authorization": f"Bearer {bob.access}"}
     assert (await http.get("/v1/keys", headers=me)).status_code == 200
+
+
+async def test_behind_a_trusted_proxy_each_client_has_its_own_limit(kit: Kit) -> None:
+    trusted = networks(["10.0.0.0/8"])
+    app: Any = api.build(kit.services, lambda: True, REQUEST_BYTES, trusted=trusted)
+    taken = "registration:192.0.2.7"
+    await kit.rates.take(taken, kit.limits.address_registrations, kit.clock(), 10)
+    for proxy, lines, limited in (
+        ("10.0.0.1", ["192.0.2.7"], True),
+        ("10.0.0.1", ["192.0.2.8"], False),
+        ("10.0.0.1", ["192.0.2.8", "192.0.2.7"], True),
+        ("10.0.0.1", ["192.0.2.7", "192.0.2.8"], False),
+        ("192.0.2.9", ["192.0.2.7"], False),
+    ):
+        transport = httpx.ASGITransport(app, client=(proxy, 1))
+        headers = [("x-forwarded-for", line) for line in lines]
+        number = {"number": f"+49151123456{len(kit.codes.sent):02}"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://server") as http:
+            answer = await http.post("/v1/registrations", json=number, headers=headers)
+        assert (answer.status_code == 429) == limited
 
 
 async def test_a_reused_refresh_token_ends_the_login(http: httpx.AsyncClient, kit: Kit) -> None:

@@ -19,6 +19,7 @@ from linnet.server.api.registrations import registrations
 from linnet.server.api.schema import schema
 from linnet.server.api.services import Services
 from linnet.server.api.tokens import tokens
+from linnet.server.services.addresses import Network
 from linnet.server.services.metrics import Metrics
 
 # Answers hold keys and tokens; nothing between here and the client may keep them.
@@ -30,14 +31,16 @@ def build(
     ready: Callable[[], bool],
     request_bytes: int,
     metrics: Metrics | None = None,
+    trusted: tuple[Network, ...] = (),
 ) -> ASGIApp:
     """The HTTP edge as an ASGI application; it needs no lifespan events.
 
     `ready` is asked by `/readyz`. A body above `request_bytes` is refused as `too_large`.
+    `trusted` proxies are believed about whom they speak for.
     """
     metrics = metrics or Metrics()
     resources: list[Router] = [
-        registrations(services.accounts),
+        registrations(services.accounts, trusted),
         tokens(services.tokens, services.callers),
         keys(services.keys, services.callers),
         devices(services.devices, services.callers),

@@ -7,6 +7,7 @@ from litestar.params import FromPath, JSONBody
 
 from linnet.server.api.requests import Call, host, path_id
 from linnet.server.services.accounts import Accounts
+from linnet.server.services.addresses import Network
 from linnet.wire.rest import (
     CodeAccepted,
     CodeRequest,
@@ -17,13 +18,13 @@ from linnet.wire.rest import (
 )
 
 
-def registrations(accounts: Accounts) -> Router:
+def registrations(accounts: Accounts, trusted: tuple[Network, ...]) -> Router:
     """The three steps; none needs a token."""
 
     @post("/")
     async def start(data: JSONBody[RegistrationRequest], request: Call) -> RegistrationStarted:
         """Send a code to a phone number."""
-        return await accounts.start(data.number, host(request))
+        return await accounts.start(data.number, host(request, trusted))
 
     @post("/{registration:str}/code", status_code=200)
     async def prove(registration: FromPath[str], data: JSONBody[CodeRequest]) -> CodeAccepted:

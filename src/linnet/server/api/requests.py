@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar import Request
 
+from linnet.server.services.addresses import Network, client_address
 from linnet.wire import ids
 from linnet.wire.errors import RequestRefused
 
@@ -31,6 +32,8 @@ def path_id(text: str) -> bytes:
     return identifier
 
 
-def host(request: Call) -> str:
-    """The peer's network address. Headers that claim another one are not believed."""
-    return request.client.host if request.client else ""
+def host(request: Call, trusted: tuple[Network, ...]) -> str:
+    """The client's network address. Headers that claim one are believed of `trusted` peers."""
+    peer = request.client.host if request.client else ""
+    forwarded = ",".join(request.headers.getall("x-forwarded-for", []))
+    return client_address(peer, forwarded, trusted)
