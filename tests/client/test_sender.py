@@ -13,7 +13,7 @@ from tests.client.post_office import CODEC, START_MS, Clockwork, Device, PostOff
 from tests.client.script import ScriptedLink, World, until
 from tests.client.test_hostile_messages import relisted
 
-from linnet.client import facts, lists, outbox
+from linnet.client import facts, lists, outbox, sealing
 from linnet.client.directory import Directory
 from linnet.client.errors import LinkClosed, NotTrusted, Offline, Refused, UnknownRecipient
 from linnet.client.events import Event, IdentityChanged, NotSent, State
@@ -24,6 +24,7 @@ from linnet.client.sender import ANSWER_S, LOOK_AGAIN_S, WINDOW, Sender
 from linnet.client.sql import every
 from linnet.client.tokens import Tokens
 from linnet.crypto.bodies import text_body
+from linnet.signing.errors import Malformed
 from linnet.signing.objects import SignedObject
 from linnet.signing.xeddsa import sign
 from linnet.wire import rest
@@ -362,6 +363,25 @@ async def test_a_text_that_no_frame_can_carry_fails(rig: Rig) -> None:
     [event] = rig.told
     assert isinstance(event, NotSent)
     assert event.reason == "too_large"
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [ValueError("packing"), msgspec.ValidationError("type"), Malformed("depth")],
+    ids=lambda failure: type(failure).__name__,
+)
+async def test_a_message_that_cannot_be_packed_is_not_called_too_large(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(sealing, "seal_content", fail)
+    await rig.say()
+    assert await rig.offer() == []
+    [event] = rig.told
+    assert isinstance(event, NotSent)
+    assert (event.state, event.reason) == (State.FAILED, "malformed")
 
 
 async def test_a_broken_link_ends_the_run_and_the_next_offers_again(rig: Rig) -> None:

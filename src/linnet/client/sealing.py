@@ -15,7 +15,7 @@ from linnet.client.errors import KeyChanged, NotTrusted
 from linnet.client.lists import Held
 from linnet.client.outbox import Item, Try
 from linnet.client.sessions import Peer, Sessions
-from linnet.crypto.content import Content, commitment, seal_content
+from linnet.crypto.content import Content, TooLong, commitment, seal_content
 from linnet.crypto.prekeys import PreKeyBundle
 from linnet.signing.device_list import ListedDevice
 from linnet.wire.codec import CODECS, MSGPACK
@@ -45,7 +45,7 @@ class Sealer:
     ) -> bytes | Missing:
         """Store a new try and return its frame, or say what is missing and change nothing.
 
-        Raises KeyChanged while the peer shows a changed account key, ValueError if the frame
+        Raises KeyChanged while the peer shows a changed account key, TooLong if the frame
         would be too long.
         """
         me = self.sessions.me
@@ -115,7 +115,7 @@ class Sealer:
         )
         encoded = CODECS[MSGPACK].encode(frame)
         if len(encoded) > FRAME_BYTES:
-            raise ValueError("too long for one frame")
+            raise TooLong("too long for one frame")
         addressees = tuple((a, device.id, device.key) for a, device in (*to_peer, *to_own))
         return Try(frame.commitment, z, addressees, own.list.version, encoded)
 

@@ -7,8 +7,11 @@ broke, is offered again with the same bytes.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Final
+
+import msgspec
 
 from linnet.client import outbox
 from linnet.client.directory import Directory
@@ -19,13 +22,17 @@ from linnet.client.outbox import Item
 from linnet.client.sealing import Missing, Sealer
 from linnet.client.sessions import Peer
 from linnet.client.store import Store
+from linnet.crypto.content import TooLong
 from linnet.crypto.prekeys import PreKeyBundle
+from linnet.signing.errors import SigningError
 
 WINDOW: Final = 32
 ANSWER_S: Final = 20.0
 LOOK_AGAIN_S: Final = 1.0
 """How often what was held back is looked at; a new message or an answer wakes at once."""
 SEAL_ROUNDS: Final = 4
+
+_log = logging.getLogger(__name__)
 
 
 class Sender:
@@ -119,8 +126,13 @@ class Sender:
         except NotTrusted:
             await self._give_up(item, "not_trusted")
             return None
-        except ValueError:
+        except TooLong:
             await self._give_up(item, "too_large")
+            return None
+        except (ValueError, msgspec.MsgspecError, SigningError) as error:
+            # A bug of ours; kept in the outbox, the message would end every run from now on.
+            _log.error("a message cannot be sealed: %s", type(error).__name__)
+            await self._give_up(item, "malformed")
             return None
         if item.id not in self.unanswered:
             self._fresh.add(item.id)

@@ -20,6 +20,7 @@ __all__ = [
     "Ref",
     "Reference",
     "Refused",
+    "TooLong",
     "check_frame",
     "commitment",
     "committed",
@@ -44,18 +45,24 @@ class Refused(CryptoError):
     """Z contradicts the frame or the session that brought it, or its kind may not come so."""
 
 
+class TooLong(ValueError):
+    """More than one message can carry."""
+
+
 def seal_content(content: Content, k_f: bytes) -> bytes:
     """Return Z for a fresh random franking key of 32 bytes; every retry sends the same Z.
 
-    Raises ValueError for content that `open_content` would call damaged.
+    Raises ValueError for content that `open_content` would call damaged, TooLong if that is why.
     """
     try:
         packed = pack_content(content)
     except Malformed:
         raise ValueError("content outside the format") from None
     size = padded_size(FRANKING_KEY_BYTES + len(packed) + 1)
-    if len(k_f) != FRANKING_KEY_BYTES or size > MAX_Z_BYTES:
-        raise ValueError("franking key of a wrong size, or content too long")
+    if len(k_f) != FRANKING_KEY_BYTES:
+        raise ValueError("franking key of a wrong size")
+    if size > MAX_Z_BYTES:
+        raise TooLong("content too long")
     return (k_f + packed + b"\x80").ljust(size, b"\0")
 
 
