@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from tests.client.post_office import START_MS, Clockwork, Device
 from tests.client.script import World, until
+from tests.client.test_sender import problem
 
 from linnet.client import facts, history, lists
 from linnet.client.dialogue import Parts
@@ -35,6 +36,7 @@ class Server:
 
     count: rest.KeyCount = field(default_factory=lambda: rest.KeyCount(one_time=100, kem=20))
     down: set[str] = field(default_factory=set)
+    newest_list: int | None = None
     got: list[tuple[str, bytes]] = field(default_factory=list)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -43,6 +45,12 @@ class Server:
             self.got.append((path, request.content))
         if path in self.down:
             raise httpx.ReadError("the reply was lost")
+        if path == "/devices/list" and self.newest_list is not None:
+            body = msgspec.json.decode(request.content, type=rest.Signed).body
+            version = decode_list(body).version
+            if version not in (self.newest_list, self.newest_list + 1):
+                return problem("conflict")
+            self.newest_list = version
         answer: object = self.count
         if path == "/devices/list":
             answer = rest.ListAccepted(version=2, set=1)
@@ -116,6 +124,23 @@ async def test_a_signed_list_is_never_abandoned(rig: Rig) -> None:
     await rig.maintenance.once()
     first, again = rig.bodies("/devices/list")
     assert first == again
+
+
+async def test_a_server_whose_store_went_back_gets_the_held_list_again_before_the_next(
+    rig: Rig,
+) -> None:
+    rig.server.newest_list = 1
+    rig.world.now_ms += 8 * DAY_MS
+    await rig.maintenance.once()
+    rig.server.newest_list = 1
+    rig.world.now_ms += 8 * DAY_MS
+    await rig.maintenance.once()
+    second, third, again, same = rig.bodies("/devices/list")
+    assert (again, same) == (second, third)
+    assert rig.server.newest_list == 3
+    held = await rig.device.store.read(lambda db: lists.held(db, rig.device.account))
+    assert held is not None
+    assert held.list.version == 3
 
 
 async def test_keys_whose_upload_was_lost_are_uploaded_again(rig: Rig) -> None:

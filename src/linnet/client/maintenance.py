@@ -13,8 +13,9 @@ import apsw
 
 from linnet.client import facts, keys, lists, outbox, parking
 from linnet.client.dialogue import Parts, carry_out
-from linnet.client.errors import ClientError, LoggedOut
+from linnet.client.errors import ClientError, LoggedOut, Refused
 from linnet.client.facts import Identity, Keys, SignedList
+from linnet.client.lists import Held
 from linnet.client.rest import Api, signed
 from linnet.crypto.errors import CryptoError
 from linnet.signing.device_list import next_list
@@ -84,8 +85,7 @@ class Maintenance:
         obj = await parts.store.write(lambda db: self._signed(db, now_s))
         if obj is None:
             return
-        body = signed(obj.body, obj.sig)
-        await parts.tokens.use(lambda token: self._api.upload_list(token, body))
+        await self._upload(obj)
 
         def uploaded(db: apsw.Connection) -> None:
             identity = facts.get(db, Identity)
@@ -95,14 +95,29 @@ class Maintenance:
 
         await parts.store.write(uploaded)
 
+    async def _upload(self, obj: SignedObject) -> None:
+        """Publish the list after the held one; the held one first, as it was signed, if the
+        server's store went back behind it."""
+        try:
+            await self._put(obj)
+        except Refused as refusal:
+            if refusal.code != "conflict":
+                raise
+            held = await self._parts.store.read(_own_held)
+            assert held is not None
+            await self._put(held.obj)
+            await self._put(obj)
+
+    async def _put(self, obj: SignedObject) -> None:
+        body = signed(obj.body, obj.sig)
+        await self._parts.tokens.use(lambda token: self._api.upload_list(token, body))
+
     def _signed(self, db: apsw.Connection, now_s: int) -> SignedObject | None:
         begun = facts.get(db, SignedList)
         if begun is not None:
             return SignedObject(begun.body, begun.sig)
-        identity, own_keys = facts.get(db, Identity), facts.get(db, Keys)
-        assert identity is not None
+        own_keys, held = facts.get(db, Keys), _own_held(db)
         assert own_keys is not None
-        held = lists.held(db, identity.account)
         if held is None or now_s - held.list.issued < RESIGN_AFTER_S:
             return None
         account = keys.account_key(own_keys)
@@ -119,3 +134,9 @@ class Maintenance:
                 lambda db, s=sender, n=now_ms: parts.inbox.unpark(db, s, n),  # type: ignore[misc]
                 then=lambda effects: carry_out(effects, parts),
             )
+
+
+def _own_held(db: apsw.Connection) -> Held | None:
+    identity = facts.get(db, Identity)
+    assert identity is not None
+    return lists.held(db, identity.account)
