@@ -125,11 +125,21 @@ async def test_another_refusal_is_no_reason_to_renew(rig: Rig) -> None:
     assert rig.server.refreshes == []
 
 
-@pytest.mark.parametrize("code", ["revoked", "bad_token"])
-async def test_a_revoked_login_is_logged_out(rig: Rig, code: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [("revoked", "the server ended this login"), ("bad_token", "was not used for 90 days")],
+)
+async def test_a_revoked_login_is_logged_out_and_says_what_to_do(
+    rig: Rig, code: str, why: str
+) -> None:
     rig.server.refusal = code
-    with pytest.raises(LoggedOut):
+    with pytest.raises(LoggedOut) as logged_out:
         await rig.tokens.renew("token-1")
+    text = str(logged_out.value)
+    assert text.startswith(f"{code}: ")
+    assert why in text
+    assert "Register again in another directory" in text
+    assert "refresh-1" not in text
 
 
 async def test_a_limited_refresh_logs_nobody_out(rig: Rig) -> None:

@@ -26,6 +26,18 @@ T = TypeVar("T")
 RENEW_BEFORE_S: Final = 120
 """An access token with less life left than this is renewed first."""
 _LABEL: Final = label("refresh")
+_FINAL: Final = {
+    "revoked": "the server ended this login: the device was taken off the account, the number was"
+    " registered anew, or an old copy of this directory was used",
+    "bad_token": "the server does not know this login any more: it was not used for 90 days, or the"
+    " server has lost it",
+    "unauthorized": "the server does not know this account or device any more",
+    "bad_signature": "the server knows another key for this device",
+}
+"""Answers to a refresh after which asking again is no use, and what happened."""
+_WHAT_TO_DO: Final = (
+    "Register again in another directory; what is stored in this one can still be read"
+)
 
 
 class Tokens:
@@ -86,9 +98,9 @@ class Tokens:
         try:
             answer = await self._api.refresh(body)
         except Refused as refusal:
-            if refusal.code in ("bad_token", "revoked", "unauthorized", "bad_signature"):
-                raise LoggedOut("this device was logged out") from refusal
-            raise
+            if refusal.code not in _FINAL:
+                raise
+            raise LoggedOut(f"{refusal.code}: {_FINAL[refusal.code]}. {_WHAT_TO_DO}") from refusal
         self._login = new = received(answer, self._world.now_ms())
         await self._store.write(lambda db: _finish(db, new))
         return new
