@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import httpx
 import pytest
 from tests.scenarios.conftest import Town
 from tests.scenarios.waiting import eventually, wait_for
@@ -12,8 +13,10 @@ from linnet.client import (
     AlreadyRegistered,
     Client,
     Delivered,
+    Environment,
     Message,
     NotRegistered,
+    Offline,
     Sent,
     State,
     UnknownRecipient,
@@ -188,6 +191,38 @@ async def test_an_account_is_registered_once_and_opened_by_one(served: Town) -> 
     await (await served.open("alice")).close()
     with pytest.raises(AlreadyRegistered):
         await served.register("alice", ALICE)
+
+
+async def test_a_directory_is_of_one_number(served: Town) -> None:
+    async def code() -> str:
+        raise AssertionError("nothing is to be asked")
+
+    await (await served.register("alice", ALICE)).close()
+    with pytest.raises(AlreadyRegistered, match="another number"):
+        await Client.register(served.url, served.home / "alice", BOB, code)
+
+
+async def test_a_registration_that_was_cut_off_is_finished_for_its_own_number_only(
+    served: Town,
+) -> None:
+    with pytest.raises(Offline):
+        await served.register("alice", ALICE, Environment(http=LosesTheLastReply()))
+    with pytest.raises(AlreadyRegistered, match="another number"):
+        await served.register("alice", BOB)
+    alice = await served.register("alice", ALICE)
+    assert alice.recovery_code is not None
+    await alice.close()
+
+
+class LosesTheLastReply(httpx.AsyncHTTPTransport):
+    """The network, until the account is made."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        if request.url.path.endswith("/account"):
+            await response.aclose()
+            raise httpx.ReadError("the reply was lost")
+        return response
 
 
 async def test_unknown_people_and_places_are_typed_errors(served: Town, tmp_path: Path) -> None:

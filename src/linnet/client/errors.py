@@ -18,7 +18,8 @@ class NotRegistered(ClientError):
 
 
 class AlreadyRegistered(ClientError):
-    """The directory holds a finished account: call `Client.open`."""
+    """The directory holds an account already, perhaps of another number: call `Client.open`, or
+    register in another directory."""
 
 
 class StoreUnavailable(ClientError):

@@ -21,11 +21,12 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Identity(Fact, frozen=True, kw_only=True):
-    """Who this device is, once registered."""
+    """Who this device is, once registered. `number` is empty if that was before it was kept."""
 
     server: str
     account: bytes
     device: int
+    number: str = ""
 
 
 class Keys(Fact, frozen=True, kw_only=True):

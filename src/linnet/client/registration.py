@@ -60,15 +60,16 @@ async def register(
     """Make the account, or finish making it; returns the recovery code's 32 bytes.
 
     `code` is asked for the six digits, again after a wrong one. Raises AlreadyRegistered if the
-    directory's account has been opened since it was made, Refused, Offline.
+    directory's account has been opened since it was made, or is of another number; Refused,
+    Offline.
     """
-    ready = await store.write(lambda db: _prepare(db, world))
+    ready = await store.write(lambda db: _prepare(db, world, number))
     if ready is not None:
         return ready
     finish = await store.read(lambda db: facts.get(db, Finish))
     if finish is not None:
         try:
-            return await _finish(store, api, world, server, finish)
+            return await _finish(store, api, world, server, number, finish)
         except Refused as refusal:
             if refusal.code not in _START_AGAIN:
                 raise
@@ -81,16 +82,26 @@ async def register(
         attempt = await _attempt(store, api, server, number, anew=True)
         accepted = await _prove(api, attempt, code)
     finish = await store.write(lambda db: _sign(db, world, accepted, name))
-    return await _finish(store, api, world, server, finish)
+    return await _finish(store, api, world, server, number, finish)
 
 
-def _prepare(db: apsw.Connection, world: Environment) -> bytes | None:
+def _prepare(db: apsw.Connection, world: Environment, number: str) -> bytes | None:
     """Make the keys and the recovery code; the code if all was done before and it is not shown."""
-    recovery = facts.get(db, RecoveryCode)
-    if facts.get(db, Identity) is not None:
+    recovery, identity = facts.get(db, RecoveryCode), facts.get(db, Identity)
+    if identity is not None:
         if recovery is None:
             raise AlreadyRegistered("this directory has an account")
+        if identity.number not in ("", number):
+            raise AlreadyRegistered(
+                "this directory has the account of another number: open it, or register in another"
+            )
         return recovery.code
+    begun = facts.get(db, Attempt)
+    if facts.get(db, Finish) is not None and begun is not None and begun.number != number:
+        # The server may have made that account, with these keys.
+        raise AlreadyRegistered(
+            "this directory is registering another number: finish that, or register in another"
+        )
     if facts.get(db, Keys) is None:
         keys.make_device(db, world.now_ms(), world.rng)
         facts.put(db, RecoveryCode(code=new_code(world.rng)))
@@ -173,13 +184,18 @@ def _short(name: str) -> str:
     return name.encode()[:NAME_BYTES].decode(errors="ignore")
 
 
-async def _finish(store: Store, api: Api, world: Environment, server: str, finish: Finish) -> bytes:
+async def _finish(
+    store: Store, api: Api, world: Environment, server: str, number: str, finish: Finish
+) -> bytes:
     registration, request = msgspec.json.decode(finish.request, type=tuple[bytes, msgspec.Raw])
     login = await api.finish_registration(registration, bytes(request))
     now_ms = world.now_ms()
 
     def done(db: apsw.Connection) -> bytes:
-        facts.put(db, Identity(server=server, account=login.account, device=login.device))
+        identity = Identity(
+            server=server, account=login.account, device=login.device, number=number
+        )
+        facts.put(db, identity)
         facts.put(db, received(login, now_ms))
         obj = SignedObject(finish.list_body, finish.list_sig)
         lists.adopt(db, login.account, obj, now_ms)
