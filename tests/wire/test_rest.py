@@ -9,6 +9,9 @@ import pytest
 
 from linnet.wire import rest
 from linnet.wire.errors import ERRORS
+from linnet.wire.frames import Hello, Renew
+
+SECRET = "sesame"
 
 BODIES = [
     kind
@@ -27,6 +30,27 @@ def test_every_body_says_what_it_is_and_has_a_schema(kind: type[msgspec.Struct])
     assert kind.__doc__
     schema = msgspec.json.schema(kind)
     assert schema["$defs"][kind.__name__]["properties"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        rest.RegistrationRequest(number=SECRET),
+        rest.CodeRequest(code=SECRET),
+        rest.CodeAccepted(account=bytes(16), ticket=SECRET.encode(), server_time=0),
+        rest.Login(account=bytes(16), device=1, access=SECRET, access_for=1, refresh=SECRET),
+        rest.Refresh(account=bytes(16), device=1, refresh=SECRET, id=b"", proof=b""),
+        rest.ContactLookup(numbers=[SECRET]),
+        rest.ContactMatch(number=SECRET, account=bytes(16)),
+        rest.ContactMatches(matches=[rest.ContactMatch(number=SECRET, account=bytes(16))]),
+        Hello(token=SECRET, device=1, proof=SECRET.encode()),
+        Renew(token=SECRET),
+    ],
+    ids=lambda body: type(body).__name__,
+)
+def test_no_secret_is_shown(body: msgspec.Struct) -> None:
+    assert repr(body) == f"{type(body).__name__}(…)"
+    assert SECRET not in f"{body} {[body]}"
 
 
 @pytest.mark.parametrize("code", ["12345", "1234567", "12345a", "１２３４５６", "12345\n"])

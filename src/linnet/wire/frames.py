@@ -55,11 +55,17 @@ class Hello(Frame, tag="hello"):
     proof: Proof = b""
     proved: Natural = 0
 
+    def __repr__(self) -> str:
+        return "Hello(…)"
+
 
 class Renew(Frame, tag="token"):
     """A fresh access token for a live socket."""
 
     token: TokenText
+
+    def __repr__(self) -> str:
+        return "Renew(…)"
 
 
 class Send(Frame, tag="message"):

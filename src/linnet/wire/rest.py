@@ -24,7 +24,10 @@ ONE_TIME_KEYS = 100
 
 
 class Body(msgspec.Struct, kw_only=True):
-    """Base of every body."""
+    """Base of every body. `repr` names the type alone: bodies hold numbers, tokens and tickets."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(…)"
 
 
 class Signed(Body):
