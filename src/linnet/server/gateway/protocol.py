@@ -20,7 +20,7 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 from linnet.server.gateway.connection import Connection
 from linnet.server.gateway.gateway import Gateway
-from linnet.server.gateway.registry import network
+from linnet.server.services.addresses import neighbourhood
 from linnet.wire.codec import CODECS
 from linnet.wire.limits import FRAME_BYTES
 
@@ -72,7 +72,7 @@ def protocol_class(gateway: Gateway) -> type[asyncio.Protocol]:
 
         def connection_made(self, transport: Any) -> None:
             peer = transport.get_extra_info("peername")
-            self._address = network(peer[0]) if peer else "local"
+            self._address = neighbourhood(peer[0] if peer else "")
             _release(transport.get_protocol())
             super().connection_made(transport)
 

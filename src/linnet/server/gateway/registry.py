@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -72,19 +71,6 @@ class Registry:
         self._addresses[address] -= 1
         if self._addresses[address] <= 0:
             del self._addresses[address]
-
-
-def network(host: str) -> str:
-    """What limits count as one address: an IPv4 address or an IPv6 /64."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return str(ipaddress.ip_network((address, 64), strict=False))
-    return host
 
 
 def _leave(index: dict[bytes, tuple[Connection, ...]], key: bytes, connection: Connection) -> None:
