@@ -48,6 +48,8 @@ _LIVE = (State.LIVE, State.DRAINING)
 _BINARY, _TEXT = WSMsgType.BINARY, WSMsgType.TEXT
 _CONTINUATION, _CLOSE = WSMsgType.CONTINUATION, WSMsgType.CLOSE
 _NO_HEADERS: Any = {}
+CONVERSATIONS_A_FRAME = 8
+"""Conversations asked about that cost as much as a frame."""
 CONVERSATIONS_MOST = 1024
 """Conversation ids one socket keeps computed; then they are computed again."""
 
@@ -68,6 +70,7 @@ class Connection(WSListener):
         "_write",
         "account",
         "address",
+        "asked",
         "asking",
         "catching_up",
         "choked",
@@ -97,6 +100,7 @@ class Connection(WSListener):
             gateway.wheel.tick
         )
         self.catching_up = self.choked = self.asking = self.folding = False
+        self.asked: tuple[bytes, ...] = ()
         self.window: Window
         self._conversations: dict[bytes, tuple[bytes, bytes]] | None = None
         self._encode = codec.encode
@@ -220,11 +224,13 @@ class Connection(WSListener):
     def _on_ack(self, said: Ack) -> None:
         self._keep_rate()
         window = self.window
+        before = window.acked
         try:
             others = window.ack(said.position)
         except ValueError:
             raise RemoteError("bad_resume", "ack above what was pushed") from None
-        self.progress_tick = self.seen_tick
+        if window.acked > before:
+            self.progress_tick = self.seen_tick
         runs = runs_of(others, self.account, window.gap) if others else {}
         if others:
             self.gateway.acknowledged(others[-1][1])
@@ -244,7 +250,7 @@ class Connection(WSListener):
         self.expires_ms = identity.expires_ms
 
     def _on_status_query(self, said: StatusQuery) -> None:
-        self.tokens -= len(said.conversations)
+        self.tokens -= len(said.conversations) // CONVERSATIONS_A_FRAME
         self._keep_rate()
         self.gateway.status(self, said.conversations)
 
@@ -328,15 +334,21 @@ class Connection(WSListener):
 
     def close(self, name: str | None) -> None:
         """Say why (a row of CLOSES; None answers the peer's own close) and hang up."""
-        if self._transport is None or self.session.state is State.CLOSED:
+        if self._transport is None or self._write is None:
             return
         self.session.close()
         code = CLOSES[name].code if name is not None else 1000
         reason = (name or "").encode()
         self._out.append(header(CLOSE, 2 + len(reason)) + code.to_bytes(2, "big") + reason)
         self.flush()
+        self._write = None  # nothing follows the close
         self._transport.disconnect()
         self.gateway.closed(name)
+
+    def abort(self) -> None:
+        """Let go of a peer that was told goodbye and does not read it."""
+        if self._transport is not None:
+            self._transport.disconnect(False)
 
     def unsent(self) -> int:
         """Bytes that wait for the kernel."""

@@ -29,10 +29,10 @@ from linnet.server.ports.timeline import Accepted, Timeline
 from linnet.server.services.clock import Clock
 from linnet.server.services.delivery.inline import Inline
 from linnet.server.services.tokens import Identity
-from linnet.wire.errors import RemoteError, RequestRefused
+from linnet.wire.errors import RequestRefused
 from linnet.wire.frames import Drain, Hello, Pong, Status, Welcome
-from linnet.wire.limits import HELLO_WITHIN_S, TOKEN_GRACE_S
-from linnet.wire.session import State
+from linnet.wire.limits import HELLO_WITHIN_S, STATUS_CONVERSATIONS, TOKEN_GRACE_S
+from linnet.wire.session import DEADLINES, State
 
 _log = logging.getLogger("linnet.gateway")
 
@@ -40,6 +40,10 @@ TASKS_MOST = 4096
 """Sockets saying hello or catching up at once; one more is closed as `overloaded`."""
 SAMPLE_EVERY = 64
 """Acks between two looks at the clock for the latency metric."""
+LOOKS_S = (5, 14)
+"""The least and the most time between two looks at a socket."""
+LINGERS_S = 5
+"""How long a peer that does not read is given to hear why its socket closed."""
 CHOKED_MOST = 4
 """Windows of unsent bytes at which a socket that does not read is closed as `slow`."""
 
@@ -278,17 +282,20 @@ class Gateway:
         self._catch_up.start(connection)
 
     def status(self, connection: Connection, conversations: list[bytes]) -> None:
-        """Answer `status?`, one at a time on a socket."""
-        if connection.asking:
-            raise RemoteError("rate_limited", "a status? before the last was answered")
-        connection.asking = self._spawn(connection, self._status(connection, conversations))
+        """Answer `status?`, one after another on a socket; its rate bounds how many wait."""
+        connection.asked += tuple(conversations)
+        if not connection.asking:
+            connection.asking = self._spawn(connection, self._status(connection))
 
-    async def _status(self, connection: Connection, conversations: list[bytes]) -> None:
+    async def _status(self, connection: Connection) -> None:
         try:
-            for told in await self.delivery.watermarks(conversations, connection.account):
-                if not connection.is_live():
-                    return
-                connection.send(Status(told.conversation, told.account, list(told.intervals)))
+            while connection.asked and connection.is_live():
+                some = connection.asked[:STATUS_CONVERSATIONS]
+                connection.asked = connection.asked[STATUS_CONVERSATIONS:]
+                for told in await self.delivery.watermarks(some, connection.account):
+                    if connection.is_live():
+                        told_all = list(told.intervals)
+                        connection.send(Status(told.conversation, told.account, told_all))
         finally:
             connection.asking = False
 
@@ -299,31 +306,34 @@ class Gateway:
         state = connection.session.state
         config = self.config
         if state is State.CLOSED:
+            connection.abort()
             return None
         if state in (State.NEW, State.GREETED):
-            if tick - connection.joined_tick > HELLO_WITHIN_S:
-                connection.close("no_hello" if state is State.NEW else "unavailable")
-                return None
+            within_s, name = DEADLINES[state]
+            if tick - connection.joined_tick > within_s:
+                connection.close(name)
+                return tick + LINGERS_S
             return tick + 1
         if tick - connection.seen_tick > config.session.offline_after_s:
             connection.close("silent")
-            return None
+            return tick + LINGERS_S
         if self._clock.steady_ms() > connection.expires_ms + TOKEN_GRACE_S * 1000:
             connection.close("token_expired")
-            return None
+            return tick + LINGERS_S
         window = connection.window
         if window.is_clear():
-            connection.progress_tick = tick
+            # What is pushed before the next look counts from there.
+            connection.progress_tick = tick + LOOKS_S[1]
         elif tick - connection.progress_tick > config.slow_after_s and (
             window.behind or connection.choked
         ):
             connection.close("slow")
-            return None
+            return tick + LINGERS_S
         self.catch_up_if_behind(connection)
         if tick - connection.joined_tick >= config.reread_s:
             connection.joined_tick = tick
             self._spawn(connection, self._reread(connection))
-        return tick + 5 + self._rng.randrange(10)
+        return tick + self._rng.randint(*LOOKS_S)
 
     async def _reread(self, connection: Connection) -> None:
         """A notice may have been lost: compare with the store."""
@@ -343,7 +353,7 @@ class Gateway:
         earned = int(ticks / rate.every_s)
         if earned:
             connection.tokens_tick = self.wheel.tick
-        return min(rate.burst, earned)
+        return min(rate.burst - connection.tokens, earned)
 
     def check_choked(self, connection: Connection) -> None:
         """A socket that takes nothing while much is sent to it is closed."""
