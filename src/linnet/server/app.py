@@ -22,6 +22,7 @@ from typing import Any
 import uvicorn
 
 from linnet.server import api
+from linnet.server.api.connection import LimitedHttp
 from linnet.server.api.services import Services
 from linnet.server.backends.codes.console import ConsoleCodes
 from linnet.server.backends.disk import secrets
@@ -41,7 +42,7 @@ from linnet.server.gateway.protocol import protocol_class
 from linnet.server.ports import Unavailable
 from linnet.server.ports.codes import CodeSender
 from linnet.server.services.accounts import Accounts, Stores
-from linnet.server.services.addresses import networks
+from linnet.server.services.addresses import Network, networks
 from linnet.server.services.callers import Callers
 from linnet.server.services.clock import Clock
 from linnet.server.services.contacts import Contacts
@@ -62,6 +63,8 @@ KEEP_LONGER_DAYS = 2
 _WAITING = (
     "old messages are kept for now: %s. Look at the clock, then start once with --trust-clock."
 )
+HTTP_WITHIN_S = 5
+"""How long a stopping server waits for HTTP requests under way."""
 GC_THRESHOLDS = (50_000, 50, 100)
 """A full collection over the objects of 20,000 sockets takes 0.2 s, so it must be rare."""
 
@@ -115,7 +118,7 @@ class Server:
         config, clock, stack = self.config, self._clock, self._stack
         trusted = networks(config.trusted_proxies)
         # backends
-        keys = secrets.load(config.data / "secrets", self._rng)
+        keys = secrets.load(config.data / "secrets", self._rng, config.data / "linnet.db")
         database = Database(config.data / "linnet.db")
         await database.open()
         stack.push_async_callback(database.close)
@@ -185,15 +188,16 @@ class Server:
         if config.restored:
             await delivery.begin_epoch()
         app = api.build(services, lambda: self._ready, config.request_bytes, metrics, trusted)
-        await self._listen(app, gateway)
+        await self._listen(app, gateway, trusted)
         self._ready = True
 
-    async def _listen(self, app: Any, gateway: Gateway) -> None:
+    async def _listen(self, app: Any, gateway: Gateway, trusted: tuple[Network, ...]) -> None:
         """Serve HTTP and sockets on one port; on the way out, stop listening, then drain."""
         config = uvicorn.Config(
             app,
-            ws=protocol_class(gateway),
-            http="httptools",
+            ws=protocol_class(gateway, trusted),
+            http=LimitedHttp,
+            timeout_graceful_shutdown=HTTP_WITHIN_S,
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -6,6 +6,9 @@ import msgspec
 
 FRAME_BYTES = 256 * 1024
 """Largest frame either end accepts, in bytes; a longer one closes the socket with `too_large`."""
+CIPHERTEXT_BYTES = 128 * 1024
+"""Largest ciphertext for one device. In base64, with all around it, it fits a frame: what one end
+may send another may receive. A larger one is refused as `too_large`."""
 HELLO_WITHIN_S = 5
 """A socket that has not said `hello` by then is closed."""
 WELCOME_WITHIN_S = 15

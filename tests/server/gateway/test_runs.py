@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.server.services.delivery.records import ALICE, BOB, NOW_MS, fresh_id
 
-from linnet.server.gateway.connection import runs_of
+from linnet.server.gateway.runs import runs_of
 from linnet.server.gateway.window import Window
 from linnet.server.ports.timeline import Accepted
 from linnet.server.services.delivery.watermark import Run

@@ -10,7 +10,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from linnet.server.config import Delivery as DeliveryConfig
-from linnet.server.gateway.connection import Connection, runs_of
+from linnet.server.gateway.connection import Connection
+from linnet.server.gateway.runs import runs_of
 from linnet.server.ports.timeline import Accepted, Entry, Timeline
 from linnet.server.services.delivery.inline import Inline
 from linnet.server.services.delivery.view import view

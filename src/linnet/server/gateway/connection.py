@@ -7,17 +7,17 @@ store is asked of the gateway, which owns the tasks.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
 from linnet.server.gateway.outbound import BINARY, CLOSE, HEADERS, TEXT, header
+from linnet.server.gateway.runs import runs_of
 from linnet.server.gateway.window import BEHIND, PUSH, Window
 from linnet.server.ports.timeline import Accepted, Entry
 from linnet.server.services.delivery.decide import Record
 from linnet.server.services.delivery.view import view
-from linnet.server.services.delivery.watermark import Run
 from linnet.server.services.delivery.work import Committed
 from linnet.wire.codec import Codec, Unknown
 from linnet.wire.errors import CLOSES, ERRORS, RemoteError, RequestRefused
@@ -38,6 +38,7 @@ from linnet.wire.frames import (
     StatusQuery,
 )
 from linnet.wire.ids import TO_ACCOUNT, AccountId, direct_conversation, is_message_id
+from linnet.wire.limits import CIPHERTEXT_BYTES, FRAME_BYTES
 from linnet.wire.session import Session, Side, State
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class Connection(WSListener):
         self._type = _TEXT if codec.text else _BINARY
         self._headers = HEADERS[self._opcode]
         self._out: list[bytes] = []
-        self._partial: list[bytes] | None = None
+        self._partial: bytearray | None = None
         self._transport: WSTransport | None = None
         self._write: Callable[[bytes], None] | None = None
 
@@ -153,6 +154,8 @@ class Connection(WSListener):
         Asking picows for a frame's type costs a third of decoding it, so that is asked only of
         what is not simply one of ours.
         """
+        if frame.payload_size > FRAME_BYTES:
+            raise RemoteError("too_large", "a frame over the frame limit")
         if frame.fin and self._partial is None:
             try:
                 return self._decode(frame.get_payload_as_bytes())
@@ -182,12 +185,16 @@ class Connection(WSListener):
         expected = self._type if self._partial is None else _CONTINUATION
         if kind != expected:
             raise RemoteError("malformed", "not the subprotocol's frame type")
-        self._partial = [*(self._partial or ()), frame.get_payload_as_bytes()]
-        if sum(map(len, self._partial)) > self.gateway.config.session.frame_bytes:
+        self.tokens -= 1
+        self._keep_rate()
+        if self._partial is None:
+            self._partial = bytearray()
+        self._partial += frame.get_payload_as_bytes()
+        if len(self._partial) > FRAME_BYTES:
             raise RemoteError("too_large", "fragments over the frame limit")
         if not frame.fin:
             return None
-        whole, self._partial = b"".join(self._partial), None
+        whole, self._partial = bytes(self._partial), None
         return whole
 
     # ---- what a client says
@@ -204,6 +211,9 @@ class Connection(WSListener):
             return
         if said.to[0] != TO_ACCOUNT or said.roster or said.body:
             self.rejected(said.id, "not_supported", None)
+            return
+        if any(len(part.ciphertext) > CIPHERTEXT_BYTES for part in (*said.parts, *said.own_parts)):
+            self.rejected(said.id, "too_large", None)
             return
         conversation, recipient = self._conversation(said.to)
         record = Record(conversation, self.account, self.device, recipient, said, 0, 0)
@@ -371,31 +381,6 @@ class Connection(WSListener):
     def _error(self, code: str, re: str) -> None:
         row = ERRORS[code]
         self.send(Error(code, row.text, row.retryable, re))
-
-
-def runs_of(
-    rows: Iterable[tuple[int, Accepted, bool]], account: bytes, gap: int = 0
-) -> dict[bytes, list[Run]]:
-    """Runs of others' messages in rows that were acknowledged, by conversation.
-
-    Messages of this account's other devices are told to nobody; control messages have no number
-    and no tick. No run reaches over `gap`, below which rows have expired.
-    """
-    runs: dict[bytes, list[Run]] = {}
-    for at, accepted, bare in rows:
-        number = accepted.conv_seq
-        if not number or accepted.sender == account:
-            continue
-        held = runs.get(accepted.conversation)
-        if held is None:
-            runs[accepted.conversation] = [Run(accepted.sender, number, number, at, bare)]
-            continue
-        sender, first, _, before, was_bare = held[-1]
-        if was_bare == bare and not before < gap < at:
-            held[-1] = Run(sender, first, number, at, bare)
-        else:
-            held.append(Run(accepted.sender, number, number, at, bare))
-    return runs
 
 
 def _sent(accepted: Accepted, position: int, prev: int) -> Sent:

@@ -20,7 +20,7 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 from linnet.server.gateway.connection import Connection
 from linnet.server.gateway.gateway import Gateway
-from linnet.server.services.addresses import neighbourhood
+from linnet.server.services.addresses import Network, client_address, neighbourhood
 from linnet.wire.codec import CODECS
 from linnet.wire.limits import FRAME_BYTES
 
@@ -44,8 +44,8 @@ class _Silent:
 _SILENT = _Silent()
 
 
-def protocol_class(gateway: Gateway) -> type[asyncio.Protocol]:
-    """The class for uvicorn's `ws` setting, bound to this gateway."""
+def protocol_class(gateway: Gateway, trusted: tuple[Network, ...] = ()) -> type[asyncio.Protocol]:
+    """The class for uvicorn's `ws` setting, bound to this gateway and the proxies it trusts."""
 
     class GatewayProtocol(WSProtocol):  # type: ignore[misc]
         """One upgraded socket."""
@@ -64,15 +64,15 @@ def protocol_class(gateway: Gateway) -> type[asyncio.Protocol]:
                 20.0,
                 WSAutoPingStrategy.PING_WHEN_IDLE,
                 True,
-                FRAME_BYTES,
+                2 * FRAME_BYTES,  # so that a frame over the limit is refused by us, with its reason
                 None,
                 READ_BUFFER,
             )
-            self._address = ""
+            self._peer = ""
 
         def connection_made(self, transport: Any) -> None:
             peer = transport.get_extra_info("peername")
-            self._address = neighbourhood(peer[0] if peer else "")
+            self._peer = peer[0] if peer else ""
             _release(transport.get_protocol())
             super().connection_made(transport)
 
@@ -89,7 +89,9 @@ def protocol_class(gateway: Gateway) -> type[asyncio.Protocol]:
         def _accept(
             self, request: WSUpgradeRequest
         ) -> WSListener | WSUpgradeResponseWithListener | None:
-            return _accept(gateway, self._address, request)
+            forwarded = ",".join(request.headers.getall("X-Forwarded-For", []))
+            address = client_address(self._peer, forwarded, trusted)
+            return _accept(gateway, neighbourhood(address), request)
 
     return GatewayProtocol
 

@@ -98,6 +98,8 @@ class Keys:
         Limited by (caller's account, target account), so that nobody empties a device. Raises
         `rate_limited`, `not_found` (not listed) or `no_keys`.
         """
+        if not 1 <= device <= 127:
+            raise RequestRefused("not_found")
         await self._limit(f"take:{identity.account.hex()}:{account.hex()}", self.limits.takes)
         target = await self._listed(account, device, "not_found")
         taken = await self.keys.take(account, device)

@@ -35,13 +35,18 @@ class Secrets(msgspec.Struct, frozen=True):
         return "Secrets(…)"
 
 
-def load(file: Path, rng: Callable[[int], bytes] = os.urandom) -> Secrets:
+def load(
+    file: Path, rng: Callable[[int], bytes] = os.urandom, database: Path | None = None
+) -> Secrets:
     """Read the file, making it first if it is missing: whole or not at all, mode 0600.
 
-    Raises SecretsUnreadable, or Unavailable if the disk fails.
+    Not beside a `database` that holds something: that one was written with other secrets, which
+    a restore forgot. Raises SecretsUnreadable, or Unavailable if the disk fails.
     """
     try:
         if not file.exists():
+            if database is not None and database.exists() and database.stat().st_size:
+                raise SecretsUnreadable(f"{file} is missing beside {database.name}")
             _create(file, _fresh(rng))
         return _decode(file.read_bytes())
     except OSError as error:

@@ -8,6 +8,7 @@ in flight; what a batch read and changed becomes visible when its commit returne
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -28,6 +29,7 @@ from linnet.server.services.delivery.memory import Absent, Memory
 from linnet.server.services.delivery.watermark import union
 from linnet.server.services.delivery.work import Changing, Committed, Origin, Submitted, Work
 
+_log = logging.getLogger("linnet.delivery")
 _RETRY_S = 1.0
 """How long acks wait before a store that refused them is tried again."""
 
@@ -63,6 +65,7 @@ class Inline:
         self._newest_ack: dict[tuple[bytes, int], Committed] = {}
         self._ride: asyncio.TimerHandle | None = None
         self._acks_due = False
+        self._failing = False
         self._sets: list[Changing] = []
         self._wake = asyncio.Event()
         self._stopping = False
@@ -182,8 +185,17 @@ class Inline:
             if work.stores_something():
                 await self._timeline.commit(work.batch)
         except Unavailable as error:
+            if not self._failing:
+                _log.error("nothing can be stored: %s", error)
+            self._failing = True
             self._failed(records, acks, sets, error)
             return False
+        except Exception:
+            _log.critical("the store broke; the server ends", exc_info=True)
+            raise
+        if self._failing:
+            _log.warning("the store takes messages again")
+        self._failing = False
         self._last = work.position
         self.settled += 1
         self._settle(work, sets)
