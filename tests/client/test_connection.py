@@ -11,7 +11,7 @@ from tests.client.post_office import START_MS, Clockwork, Device, PostOffice, tw
 from tests.client.script import ScriptedLink, World, only, welcome
 
 from linnet.client import facts, history
-from linnet.client.connection import LONGEST_WAIT_S, Connection, wait_s
+from linnet.client.connection import LONGEST_WAIT_S, NOW_BASE_S, Connection, wait_s
 from linnet.client.dialogue import Parts
 from linnet.client.directory import Directory
 from linnet.client.environment import Environment
@@ -271,4 +271,64 @@ def test_waits_grow_and_stay_under_a_minute(after: Reconnect) -> None:
     assert waits == sorted(waits)
     assert waits[0] < 3
     assert 50 < waits[-1] <= LONGEST_WAIT_S
-    assert wait_s(after, 5, 0.0) == 0.0
+    assert [wait_s(after, failures, 0.0) >= 0.5 for failures in range(4)] == [False, *[True] * 3]
+
+
+@pytest.mark.parametrize("hostile", ["drain", "close"])
+async def test_a_server_that_ends_every_link_at_once_is_met_more_and_more_seldom(
+    rig: Rig, hostile: str
+) -> None:
+    links = [ScriptedLink() for _ in range(6)]
+    rig.world.links = [*links]
+    rig.world.sleeps_through = lambda seconds: seconds < 100 and seconds != PING_S
+    for link in links[:-1]:
+        link.feed(welcome(), *([Drain(0)] * 3 if hostile == "drain" else ()))
+        if hostile == "close":
+            link.end(1006)
+    links[-1].end(CLOSES["replaced"].code)
+    await rig.run()
+    waits = [seconds for seconds in rig.world.slept if 0 < seconds < 100 and seconds != PING_S]
+    assert len(waits) == 5
+    assert all(wait >= 0.5 * 2**tries for tries, wait in enumerate(waits))
+
+
+async def test_a_link_that_lasted_is_opened_again_soon(rig: Rig) -> None:
+    away, steady, last = None, ScriptedLink(), ScriptedLink()
+    rig.world.links = [away, away, away, steady, last]
+    rig.world.sleeps_through = lambda seconds: seconds < 100
+    steady.feed(welcome())
+    steady.on_said = lambda said: (
+        steady.end(1006) if len(steady.heard(Ping)) * PING_S >= 10 else None
+    )
+    last.end(CLOSES["replaced"].code)
+    await rig.run()
+    assert rig.world.slept[-1] < NOW_BASE_S
+
+
+@pytest.mark.parametrize(("asked_s", "kept_s"), [(-1, 1), (0, 1), (300, 300), (10**9, 300)])
+async def test_no_server_can_have_pings_without_a_pause_or_hardly_any(
+    rig: Rig, asked_s: int, kept_s: int
+) -> None:
+    link = ScriptedLink()
+    rig.world.links = [link]
+    rig.world.sleeps_through = lambda seconds: seconds < 10**6
+    link.feed(welcome(ping_s=asked_s))
+    link.on_said = lambda said: (
+        link.end(CLOSES["replaced"].code) if isinstance(said, Ping) else None
+    )
+    await rig.run()
+    assert kept_s in rig.world.slept
+    assert asked_s == kept_s or asked_s not in rig.world.slept
+
+
+@pytest.mark.parametrize("server_ms", [0, START_MS + 11 * 366 * 86_400_000, (1 << 64) - 1])
+async def test_a_server_that_does_not_know_the_time_is_not_believed_about_it(
+    rig: Rig, server_ms: int
+) -> None:
+    await rig.alice.store.write(lambda db: facts.put(db, Clock(offset_ms=90_000)))
+    link = ScriptedLink()
+    rig.world.links = [link]
+    link.feed(welcome(now_ms=server_ms))
+    link.end(CLOSES["replaced"].code)
+    await rig.run()
+    assert await rig.alice.store.read(lambda db: facts.get(db, Clock)) == Clock(offset_ms=90_000)

@@ -24,16 +24,25 @@ from linnet.wire.errors import CLOSES, Reconnect, RemoteError, reconnect_after
 
 NOW_BASE_S: Final = 0.25
 LATER_BASE_S: Final = 2.0
+SHORT_BASE_S: Final = 1.0
+"""After a link that did not last, whatever ended it: the first wait is half of it or more."""
 LONGEST_WAIT_S: Final = 60.0
-STEADY_AFTER_S: Final = 30.0
-"""A link that lived so long was a success: waits begin small again."""
+STEADY_AFTER_S: Final = 10.0
+"""A link that was live so long was a success: waits begin small again."""
 
 
 def wait_s(after: Reconnect, failures: int, chance: float) -> float:
-    """Seconds to wait before the next try. `failures` in a row, this one included; `chance` in
-    [0, 1). Up to twice as long each time, a minute at most."""
+    """Seconds to wait before the next try, a minute at most; `chance` is in [0, 1).
+
+    `failures` counts the links in a row that did not last, this one included. After one that did
+    it is 0, and the wait may be none. Otherwise at least half of the longest wait always passes,
+    and that doubles: no server can have itself called without a pause.
+    """
     base = LATER_BASE_S if after is Reconnect.LATER else NOW_BASE_S
-    return chance * min(LONGEST_WAIT_S, base * 2.0 ** min(failures - 1, 16))
+    if not failures:
+        return chance * base
+    longest = min(LONGEST_WAIT_S, max(base, SHORT_BASE_S) * 2.0 ** min(failures - 1, 16))
+    return longest * (1 + chance) / 2
 
 
 class Connection:
@@ -43,6 +52,7 @@ class Connection:
         self._parts = parts
         self._url = url
         self._failures = 0
+        self._live_since_s: float | None = None
         self._token = ""
         self._token_refused = False
 
@@ -50,24 +60,20 @@ class Connection:
         """Stay connected. Returns only when connecting again is no use; the reason is told."""
         world = self._parts.world
         while True:
-            started_s = world.monotonic_s()
+            self._live_since_s = None
             self._show(Shown.CONNECTING)
             after, reason, wait = await self._one_link()
             if after is Reconnect.NEVER:
                 self._show(Shown.STOPPED, reason)
                 return
-            if world.monotonic_s() - started_s >= STEADY_AFTER_S:
-                self._failures = 0
-            self._failures += 1
+            self._failures = 0 if self._was_steady() else self._failures + 1
             self._show(Shown.WAITING, reason)
             chance = world.random()
-            await world.sleep(
-                wait_s(after, self._failures, chance) if wait is None else chance * wait
-            )
+            await world.sleep(max(wait_s(after, self._failures, chance), chance * (wait or 0.0)))
 
     async def _one_link(self) -> tuple[Reconnect, str, float | None]:
-        """Open a link and live on it: what to do afterwards, why, and an upper bound to the wait
-        where the server named one."""
+        """Open a link and live on it: what to do afterwards, why, and the wait that the server
+        named, if it did."""
         try:
             await self._dialogue()
         except LinkClosed as closed:
@@ -77,7 +83,6 @@ class Connection:
         except RemoteError as error:
             return Reconnect.LATER, error.close.name, None
         except Drained:
-            self._failures = 0
             return Reconnect.NOW, "draining", None
         except GapSeen:
             return Reconnect.NOW, "gap", None
@@ -119,7 +124,12 @@ class Connection:
 
         return await self._parts.store.write(lower)
 
+    def _was_steady(self) -> bool:
+        since_s = self._live_since_s
+        return since_s is not None and self._parts.world.monotonic_s() - since_s >= STEADY_AFTER_S
+
     def _live(self) -> None:
+        self._live_since_s = self._parts.world.monotonic_s()
         self._token_refused = False
         self._show(Shown.ONLINE)
 

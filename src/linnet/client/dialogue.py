@@ -46,6 +46,10 @@ BATCH_FRAMES: Final = 64
 RENEW_AGAIN_S: Final = 10.0
 CLOCK_STEP_MS: Final = 500
 """A smaller difference to the server's clock is not stored again."""
+CLOCK_TRUST_MS: Final = 10 * 365 * 24 * 3600 * 1000
+"""A server further from this machine's clock than ten years does not know the time."""
+PING_RANGE_S: Final = (1, 300)
+"""A server may ask for pings this often, and this seldom."""
 STUCK_PONGS: Final = 3
 """Pongs that name rows which do not come, before the link is opened again."""
 
@@ -132,8 +136,10 @@ class Dialogue:
         return None
 
     async def _heartbeat(self, limits: SessionLimits) -> None:
+        least_s, most_s = PING_RANGE_S
+        every_s = min(max(limits.ping_s, least_s), most_s)
         while True:
-            await self._parts.world.sleep(limits.ping_s)
+            await self._parts.world.sleep(every_s)
             self._say(Ping())
 
     async def _renew(self) -> None:
@@ -178,7 +184,8 @@ class Dialogue:
 
         def store(db: apsw.Connection) -> None:
             known = facts.get_or(db, Clock())
-            if abs(known.offset_ms - offset) > CLOCK_STEP_MS:
+            moved = abs(known.offset_ms - offset) > CLOCK_STEP_MS
+            if moved and abs(offset) <= CLOCK_TRUST_MS:
                 facts.put(db, Clock(offset_ms=offset))
             inbox.remember_proof(db, welcome.head, welcome.proof)
 
@@ -212,7 +219,8 @@ class Dialogue:
     def _react(self, frame: ServerFrame | Unknown) -> None:
         match frame:
             case Drain(within_s=within_s):
-                self._leave_within_s.put_nowait(within_s)
+                with contextlib.suppress(asyncio.QueueFull):  # said again: the first one counts
+                    self._leave_within_s.put_nowait(within_s)
             case Pong(head=head):
                 self._stuck = self._stuck + 1 if head > self._position else 0
                 if self._stuck >= STUCK_PONGS:
