@@ -4,10 +4,12 @@ import shutil
 from pathlib import Path
 
 import apsw
+import pytest
 from tests.server.kit import Codes
 
 from linnet.server.app import Server
 from linnet.server.backends.disk.epoch import EpochFile
+from linnet.server.backends.disk.secrets import SecretsUnreadable
 from linnet.server.config import Config
 
 
@@ -38,3 +40,13 @@ def _epoch(data: Path) -> int:
     epoch: int = connection.execute("SELECT epoch FROM timeline").get
     connection.close()
     return epoch
+
+
+async def test_a_database_without_its_secrets_is_refused(tmp_path: Path) -> None:
+    async with Server(Config(data=tmp_path, port=0)):
+        pass
+    (tmp_path / "secrets").unlink()
+    with pytest.raises(SecretsUnreadable, match="missing"):
+        async with Server(Config(data=tmp_path, port=0)):
+            pass
+    assert not (tmp_path / "secrets").exists()

@@ -11,16 +11,17 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from linnet.cli.failures import Failure
+from linnet.cli.failures import Failure, unwritten
 
 if TYPE_CHECKING:
     from linnet.server.app import Server
@@ -105,18 +106,44 @@ def serve(
     )
     if until_eof:
         threading.Thread(target=_stop_at_eof, name="until-eof", daemon=True).start()
+    _refuse_account(data)
     with _explained(config):
         run(config, _announced_in_json if as_json else _announced)
 
 
 def _announced(server: Server) -> None:
-    print(f"Linnet listens at {server.url} and keeps its data in {server.config.data}.")
-    print("Stop it with Ctrl-C.", flush=True)
+    where = f"Linnet listens at {server.url} and keeps its data in {server.config.data}."
+    _say(f"{where}\nStop it with Ctrl-C.")
 
 
 def _announced_in_json(server: Server) -> None:
     event = {"event": "listening", "url": server.url, "port": server.port, "pid": os.getpid()}
-    print(json.dumps(event), flush=True)
+    _say(json.dumps(event))
+
+
+def _say(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise typer.Exit(1) from None
+    except OSError as error:
+        raise unwritten(error) from error
+
+
+def _refuse_account(data: Path) -> None:
+    """Raises Failure if `data` is an account's directory: a server would write among its keys."""
+    try:
+        uri = f"{(data / 'linnet.db').absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True)) as database:
+            found = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'facts'").fetchone()
+    except (sqlite3.Error, UnicodeError):  # there is none, or the server says what is wrong with it
+        return
+    if found:
+        raise Failure(
+            f"{data} is not a server's directory.",
+            "It holds an account, as `linnet register` makes one. Nothing in it was changed.",
+            "Name another directory with --data.",
+        )
 
 
 def _stop_at_eof() -> None:
@@ -147,7 +174,7 @@ def _explained(config: Config) -> Iterator[None]:
         ) from error
     except SecretsUnreadable as error:
         raise Failure(
-            f"the file {data / 'secrets'} is damaged.",
+            f"the file {data / 'secrets'} is damaged or missing.",
             "Without the keys in it every login ends and no phone number is known.",
             "Restore it from a backup. Delete it only to begin anew, with an empty directory.",
         ) from error

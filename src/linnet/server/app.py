@@ -118,10 +118,12 @@ class Server:
         config, clock, stack = self.config, self._clock, self._stack
         trusted = networks(config.trusted_proxies)
         # backends
-        keys = secrets.load(config.data / "secrets", self._rng, config.data / "linnet.db")
-        database = Database(config.data / "linnet.db")
+        file = config.data / "linnet.db"
+        is_new = not file.exists() or not file.stat().st_size
+        database = Database(file)
         await database.open()
         stack.push_async_callback(database.close)
+        keys = secrets.load(config.data / "secrets", self._rng, may_make=is_new)
         epochs = EpochFile(config.data / "epoch")
         if config.restored:
             epochs.restored(clock.wall_ms())

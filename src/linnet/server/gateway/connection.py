@@ -17,7 +17,7 @@ from linnet.server.gateway.runs import runs_of
 from linnet.server.gateway.window import BEHIND, PUSH, Window
 from linnet.server.ports.timeline import Accepted, Entry
 from linnet.server.services.delivery.decide import Record
-from linnet.server.services.delivery.view import view
+from linnet.server.services.delivery.view import sent, view
 from linnet.server.services.delivery.work import Committed
 from linnet.wire.codec import Codec, Unknown
 from linnet.wire.errors import CLOSES, ERRORS, RemoteError, RequestRefused
@@ -33,7 +33,6 @@ from linnet.wire.frames import (
     Renew,
     Row,
     Send,
-    Sent,
     Sets,
     StatusQuery,
 )
@@ -283,7 +282,7 @@ class Connection(WSListener):
 
     def repeated(self, first: Accepted) -> None:
         """An id that was accepted before."""
-        self.send(_sent(first, 0, 0))
+        self.send(sent(first, 0, 0))
 
     def rejected(self, id: bytes, code: str, sets: Sets | None) -> None:
         """A try that stored nothing."""
@@ -302,13 +301,13 @@ class Connection(WSListener):
         if verdict is PUSH:
             if accepted.device == self.device and accepted.sender == self.account:
                 # Its outcome and its row are known together: `sent` is the row's push.
-                window.push(position, self.send(_sent(accepted, position, entry.prev)), None)
+                window.push(position, self.send(sent(accepted, position, entry.prev)), None)
             else:
                 self.push(entry)
         elif verdict is BEHIND:
             own = accepted.device == self.device and accepted.sender == self.account
             if own and self.is_live():
-                self.send(_sent(accepted, 0, 0))
+                self.send(sent(accepted, 0, 0))
             self.gateway.catch_up_if_behind(self)
 
     def push(self, entry: Entry) -> None:
@@ -381,19 +380,6 @@ class Connection(WSListener):
     def _error(self, code: str, re: str) -> None:
         row = ERRORS[code]
         self.send(Error(code, row.text, row.retryable, re))
-
-
-def _sent(accepted: Accepted, position: int, prev: int) -> Sent:
-    return Sent(
-        accepted.id,
-        accepted.conv_seq,
-        accepted.server_timestamp,
-        accepted.commitment,
-        accepted.sets,
-        accepted.roster,
-        position,
-        prev,
-    )
 
 
 _HANDLERS: dict[type, Callable[[Connection, Any], None]] = {

@@ -35,18 +35,16 @@ class Secrets(msgspec.Struct, frozen=True):
         return "Secrets(…)"
 
 
-def load(
-    file: Path, rng: Callable[[int], bytes] = os.urandom, database: Path | None = None
-) -> Secrets:
+def load(file: Path, rng: Callable[[int], bytes] = os.urandom, may_make: bool = True) -> Secrets:
     """Read the file, making it first if it is missing: whole or not at all, mode 0600.
 
-    Not beside a `database` that holds something: that one was written with other secrets, which
-    a restore forgot. Raises SecretsUnreadable, or Unavailable if the disk fails.
+    Where it may not be made, there is a database that was written with other secrets, which a
+    restore forgot. Raises SecretsUnreadable, or Unavailable if the disk fails.
     """
     try:
         if not file.exists():
-            if database is not None and database.exists() and database.stat().st_size:
-                raise SecretsUnreadable(f"{file} is missing beside {database.name}")
+            if not may_make:
+                raise SecretsUnreadable(f"{file} is missing beside its database")
             _create(file, _fresh(rng))
         return _decode(file.read_bytes())
     except OSError as error:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from linnet.server.ports.timeline import Entry
-from linnet.wire.frames import Deliver, Own, Row
+from linnet.server.ports.timeline import Accepted, Entry
+from linnet.wire.frames import Deliver, Own, Row, Sent
 
 
 def view(entry: Entry, account: bytes, device: int) -> Deliver | Own | Row:
@@ -42,3 +42,17 @@ def view(entry: Entry, account: bytes, device: int) -> Deliver | Own | Row:
                 accepted.stamp,
             )
     return Row(entry.position, entry.prev, accepted.conversation, accepted.conv_seq)
+
+
+def sent(accepted: Accepted, position: int, prev: int) -> Sent:
+    """The answer to the sending device; with a position it is also its row's push."""
+    return Sent(
+        accepted.id,
+        accepted.conv_seq,
+        accepted.server_timestamp,
+        accepted.commitment,
+        accepted.sets,
+        accepted.roster,
+        position,
+        prev,
+    )
