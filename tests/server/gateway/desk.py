@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from tests.server.gateway.line import Closed, Line
 from tests.server.services.delivery.records import (
@@ -150,7 +151,10 @@ class Desk:
         """A socket that said hello, and what it was answered."""
         line = await self.line(receives_bytes=receives_bytes)
         line.say(Hello(self.token(account, device), device, resume, proof, proved))
-        return line, await line.hear()
+        answer = await line.hear()
+        if receives_bytes is not None:
+            _narrow(self.connection(account, device), receives_bytes)
+        return line, answer
 
     async def join(self, account: bytes = ALICE, device: int = 1, resume: int = 0) -> Line:
         """A socket that is live."""
@@ -177,8 +181,12 @@ class Desk:
 
     async def put(self, frame: Send, sender: bytes = ALICE) -> None:
         """A message that comes from a socket nobody looks at; returns once it is committed."""
-        self.delivery.submit(record(frame, sender, 1, 0, 0), _NOBODY)
+        self.submit(frame, sender)
         await self.set_devices(ALICE, 0, 1)
+
+    def submit(self, frame: Send, sender: bytes = ALICE) -> None:
+        """The same, on its way."""
+        self.delivery.submit(record(frame, sender, 1, 0, 0), _NOBODY)
 
     async def positions(self, account: bytes) -> list[int]:
         """Of the rows in somebody's mailbox."""
@@ -223,6 +231,14 @@ async def opened(
             desk.end()
             desk.gateway.stop()
             desk.delivery.stop()
+
+
+def _narrow(connection: Connection, size: int) -> None:
+    """Let the kernel hold little of what this end sends."""
+    transport = connection._transport
+    assert transport is not None
+    raw = transport.underlying_transport.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
 
 
 def small(**session: int) -> GatewayConfig:
@@ -271,6 +287,3 @@ async def why(line: Line) -> str:
     """The name of the close that the server says next."""
     said: Closed = await line.closed()
     return said.why
-
-
-__all__ = ["ALICE", "BOB", "CAROL", "Desk", "suppress"]

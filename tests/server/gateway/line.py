@@ -55,6 +55,7 @@ class Line:
         """Connect and upgrade. `receives_bytes`: how little the kernel takes in unread. Raises
         Refused."""
         end = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if receives_bytes is not None:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receives_bytes)
         end.setblocking(False)

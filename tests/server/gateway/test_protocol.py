@@ -5,13 +5,12 @@ import socket
 
 import pytest
 from tests.server.gateway.desk import hear, opened, until
-from tests.server.gateway.line import PONG, Line, Refused
-from tests.server.services.delivery.records import ALICE, BOB, send
+from tests.server.gateway.line import Line, Refused
+from tests.server.services.delivery.records import ALICE, BOB, fresh_id, send
 
 from linnet.server.config import Gateway
 from linnet.wire.codec import JSON, MSGPACK
 from linnet.wire.frames import Deliver, Hello, Sent, Welcome
-from linnet.wire.limits import FRAME_BYTES
 
 
 @pytest.mark.parametrize(
@@ -45,8 +44,6 @@ async def test_the_server_prefers_msgpack_and_speaks_json_too() -> None:
         line = await desk.line(offers=JSON)
         line.say(Hello(desk.token(ALICE), 1))
         await hear(line, Welcome)
-        line.say(send(b"\x01" * 6 + b"\x7f" + b"\xbf" * 9, to=BOB))
-        assert line.codec.text
 
 
 async def test_json_and_msgpack_hear_the_same() -> None:
@@ -55,8 +52,6 @@ async def test_json_and_msgpack_hear_the_same() -> None:
         line.say(Hello(desk.token(BOB), 1))
         await hear(line, Welcome)
         alice = await desk.join(ALICE)
-        from tests.server.services.delivery.records import fresh_id
-
         alice.say(send(fresh_id(1)))
         assert isinstance(await alice.hear(), Sent)
         told = await line.hear()
@@ -100,17 +95,3 @@ async def test_both_ends_send_without_delay() -> None:
         assert transport is not None
         raw = transport.underlying_transport.get_extra_info("socket")
         assert raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
-
-
-async def test_a_frame_of_the_largest_size_is_taken() -> None:
-    async with opened() as desk:
-        line = await desk.join()
-        line.raw(PONG, b"")
-        frame = send(b"\x01" * 6 + b"\x7f" + b"\xbf" * 9)
-        frame.parts[0].ciphertext = b"x"
-        room = FRAME_BYTES - len(line.codec.encode(frame)) - 4
-        frame.parts[0].ciphertext = b"x" * room
-        assert len(line.codec.encode(frame)) <= FRAME_BYTES
-        line.say(frame)
-        said = await line.hear()
-        assert getattr(said, "code", None) == "id_time"
