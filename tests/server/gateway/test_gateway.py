@@ -230,7 +230,8 @@ async def test_a_resume_goes_on_after_the_cursor() -> None:
         assert [row.position for row in said] == positions[4:]
 
 
-async def test_rows_that_come_while_a_page_is_read_are_not_missed() -> None:
+@pytest.mark.parametrize("already", [0, 2])
+async def test_rows_that_come_while_a_page_is_read_are_not_missed(already: int) -> None:
     class Slow(MemoryTimeline):
         gate = asyncio.Event()
 
@@ -238,22 +239,26 @@ async def test_rows_that_come_while_a_page_is_read_are_not_missed() -> None:
             self, mailbox: bytes, since: int, most_rows: int, most_bytes: int
         ) -> Sequence[Entry]:
             found = await super().page(mailbox, since, most_rows, most_bytes)
-            await self.gate.wait()
+            if len(found) == already:
+                await self.gate.wait()
             return found
 
     timeline = Slow()
     async with opened(timeline=timeline) as desk:
-        timeline.gate.set()
-        await wrote(desk, 2)
-        timeline.gate.clear()
+        await wrote_unread(desk, 2)
         bob = await desk.join(BOB)
         await asyncio.sleep(0.01)
-        for number in range(2, 5):
-            await desk.put(send(fresh_id(number)))
+        await wrote_unread(desk, 3, 2)
         timeline.gate.set()
         said = await rows(bob, 5)
         assert chained(said)
         await nothing_more(bob)
+
+
+async def wrote_unread(desk: Desk, count: int, start: int = 0) -> None:
+    """Alice's messages to Bob, committed, without reading his mailbox."""
+    for number in range(start, start + count):
+        await desk.put(send(fresh_id(number)))
 
 
 async def test_20000_rows_reach_a_slow_reader_within_the_window() -> None:
@@ -401,15 +406,16 @@ async def test_silence_closes_and_pings_keep() -> None:
 
 
 class Expiring(MemoryTimeline):
-    """Can forget the oldest rows of a mailbox, as retention does."""
+    """Can forget the oldest rows of a mailbox, as retention does, or one in the middle."""
 
-    forgotten = 0
+    forgotten = lost = 0
 
     async def page(
         self, mailbox: bytes, since: int, most_rows: int, most_bytes: int
     ) -> Sequence[Entry]:
         found = await super().page(mailbox, since, 1 << 30, 1 << 40)
-        return [entry for entry in found if entry.position > self.forgotten][:most_rows]
+        kept = [entry for entry in found if entry.position > self.forgotten]
+        return [entry for entry in kept if entry.position != self.lost][:most_rows]
 
 
 async def test_a_cursor_older_than_retention_resyncs_and_goes_on() -> None:
@@ -425,6 +431,17 @@ async def test_a_cursor_older_than_retention_resyncs_and_goes_on() -> None:
         bob.say(Ack(said[-1].position))
         await wrote(desk, 1, 8)
         await rows(bob, 1)
+
+
+async def test_a_row_that_the_store_lost_is_never_passed_over_in_silence() -> None:
+    timeline = Expiring()
+    async with opened(timeline=timeline) as desk:
+        positions = await wrote(desk, 6)
+        timeline.lost = positions[2]
+        bob = await desk.join(BOB)
+        assert [row.position for row in await rows(bob, 2)] == positions[:2]
+        assert await bob.hear() == Resync(positions[2])
+        assert [row.position for row in await rows(bob, 3)] == positions[3:]
 
 
 async def test_a_cursor_below_rows_that_are_all_gone_goes_to_the_head() -> None:
@@ -572,27 +589,30 @@ async def test_answers_to_a_replaced_socket_reach_the_newer_as_rows() -> None:
 
 async def test_nothing_is_said_to_a_socket_before_its_welcome() -> None:
     class Slow(MemoryTimeline):
-        gate: asyncio.Event | None = None
+        turns: asyncio.Semaphore | None = None
 
         async def load(self, wanted: Wanted) -> Loaded:
             loaded = await super().load(wanted)
-            if self.gate is not None and wanted.cursors:
-                await self.gate.wait()
+            if self.turns is not None and wanted.cursors:
+                await self.turns.acquire()
             return loaded
 
     timeline = Slow()
     async with opened(timeline=timeline, delivery=Delivery(cached=0)) as desk:
-        older = await desk.join(ALICE)
-        timeline.gate = asyncio.Event()
-        older.say(send(fresh_id(1)), send(fresh_id(2)))
+        await desk.put(send(fresh_id(1)))
+        timeline.turns = asyncio.Semaphore(0)
         greeting = asyncio.get_running_loop().create_task(desk.greet(ALICE))
-        await asyncio.sleep(0.02)
-        older.say(send(fresh_id(3)))
-        await asyncio.sleep(0.02)
-        timeline.gate.set()
+        # Its own messages are committed while it is looked up, and once it is registered.
+        await until(lambda: desk.gateway._running == 1)
+        await desk.put(send(fresh_id(2)))
+        timeline.turns.release()
+        await until(lambda: len(desk.gateway.registry) == 1)
+        await desk.put(send(fresh_id(3)))
+        timeline.turns.release()
         newer, answer = await greeting
         assert isinstance(answer, Welcome), answer
-        assert {type(await newer.hear()) for _ in range(2)} <= {Own, Sent}
+        found = [await newer.hear() for _ in range(3)]
+        assert [it.id for it in found if isinstance(it, Own)] == [fresh_id(n) for n in (1, 2, 3)]
 
 
 async def test_a_revoked_device_is_cut_off() -> None:
