@@ -13,10 +13,24 @@ import sys
 def main() -> None:
     """The `linnet` command: runs what `sys.argv` says and exits with its code."""
     from linnet.cli.app import app
-    from linnet.cli.failures import Failure
+    from linnet.cli.failures import in_words
+    from linnet.cli.output import forgiving, let_go
 
+    forgiving()
     try:
-        app(prog_name="linnet")
-    except Failure as failure:
+        try:
+            app(prog_name="linnet")
+        except SystemExit:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # a full disk shows only now
+            raise
+    except BrokenPipeError:  # nobody listens any more, and nobody need be told
+        let_go()
+        sys.exit(1)
+    except Exception as error:
+        failure = in_words(error)
+        if failure is None:
+            raise
+        let_go()
         sys.stderr.write(f"{failure.told()}\n")
         sys.exit(1)

@@ -6,6 +6,7 @@ import signal
 import sys
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -35,6 +36,10 @@ def register(
     """
     if not server.startswith(("http://", "https://")):
         raise typer.BadParameter("it begins with http:// or https://", param_hint="--server")
+    try:
+        urlsplit(server).port  # noqa: B018 - raises for a host or a port that is none
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}", param_hint="--server") from None
     number = number.replace(" ", "")
     if not (number.startswith("+") and number[1:].isdecimal() and 7 <= len(number) <= 16):
         raise typer.BadParameter(

@@ -133,7 +133,7 @@ def _say(text: str) -> None:
 def _refuse_account(data: Path) -> None:
     """Raises Failure if `data` is an account's directory: a server would write among its keys."""
     try:
-        uri = f"{(data / 'linnet.db').absolute().as_uri()}?mode=ro"
+        uri = f"{(data / 'linnet.db').absolute().as_uri()}?mode=rw"
         with closing(sqlite3.connect(uri, uri=True)) as database:
             found = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'facts'").fetchone()
     except (sqlite3.Error, UnicodeError):  # there is none, or the server says what is wrong with it
@@ -162,7 +162,8 @@ def _explained(config: Config) -> Iterator[None]:
 
     data = config.data
     try:
-        yield
+        with _alone():
+            yield
     except InUse as error:
         raise Failure(
             f"another server is using {data}.",
@@ -184,6 +185,17 @@ def _explained(config: Config) -> Iterator[None]:
         raise _bad_host(config, error) from error
     except OSError as error:
         raise _of_system(config, error) from error
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """What ended the server, without the group its tasks wrap it in."""
+    try:
+        yield
+    except ExceptionGroup as group:
+        if len(group.exceptions) > 1:
+            raise
+        raise group.exceptions[0] from None
 
 
 _WHERE = "Make room or give this user the directory, or name another one with --data."
