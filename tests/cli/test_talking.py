@@ -207,3 +207,30 @@ def test_what_cannot_go_out_stays_queued_and_goes_out_later(tmp_path: Path) -> N
         heard = linnet("listen", "--dir", bob, "--json", "--once", "--within", 20)
     assert '"event": "sent"' in sent.out
     assert "for later" in heard.out
+
+
+def test_text_that_is_no_unicode_is_refused_and_not_queued(world: World) -> None:
+    ran = linnet("send", "--dir", world.alice, BOB, os.fsdecode(b"\xff"))
+    assert ran.code == 1
+    assert "not valid Unicode" in ran.err
+
+
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+def test_listening_into_a_full_disk_is_told_in_one_line(
+    world: World, flags: tuple[str, ...]
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [*LINNET, "listen", "--dir", str(world.bob), *flags]
+        ran = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=WITHIN_S, check=False
+        )
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("linnet: the output cannot be written.")
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_message_is_shown_where_the_encoding_lacks_its_letters(world: World) -> None:
+    linnet("send", "--dir", world.alice, BOB, "Grüße ✓")
+    heard = linnet("listen", "--dir", world.bob, "--once", PYTHONIOENCODING="ascii")
+    assert heard.code == 0
+    assert "Gr??e ?" in heard.out
