@@ -22,7 +22,7 @@ from typing import Any
 import uvicorn
 
 from linnet.server import api
-from linnet.server.api.connection import LimitedHttp
+from linnet.server.api.connection import LimitedHttp, give_up_unfinished
 from linnet.server.api.services import Services
 from linnet.server.backends.codes.console import ConsoleCodes
 from linnet.server.backends.disk import secrets
@@ -186,6 +186,8 @@ class Server:
         stack.callback(gateway.stop)
         housekeeping = tasks.create_task(self._housekeeping(services, timeline))
         stack.callback(housekeeping.cancel)
+        sweeping = tasks.create_task(give_up_unfinished())
+        stack.callback(sweeping.cancel)
         await relay.carry()
         if config.restored:
             await delivery.begin_epoch()

@@ -211,9 +211,10 @@ class Connection(WSListener):
         if said.to[0] != TO_ACCOUNT or said.roster or said.body:
             self.rejected(said.id, "not_supported", None)
             return
-        if any(len(part.ciphertext) > CIPHERTEXT_BYTES for part in (*said.parts, *said.own_parts)):
-            self.rejected(said.id, "too_large", None)
-            return
+        for part in said.parts if not said.own_parts else [*said.parts, *said.own_parts]:
+            if len(part.ciphertext) > CIPHERTEXT_BYTES:
+                self.rejected(said.id, "too_large", None)
+                return
         conversation, recipient = self._conversation(said.to)
         record = Record(conversation, self.account, self.device, recipient, said, 0, 0)
         self.gateway.delivery.submit(record, self)

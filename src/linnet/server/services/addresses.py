@@ -6,6 +6,7 @@ One IPv4 address, or one IPv6 /64: a household gets a whole /64 and can use any 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -32,6 +33,8 @@ def client_address(peer: str, forwarded: str | None, trusted: Iterable[Network])
     of its lines joined by commas in their order.
     """
     trusted = tuple(trusted)
+    if not trusted:
+        return peer
     client = peer
     for entry in reversed((forwarded or "").split(",")):
         if not _is_in(client, trusted):
@@ -43,6 +46,7 @@ def client_address(peer: str, forwarded: str | None, trusted: Iterable[Network])
     return client
 
 
+@lru_cache(maxsize=4096)
 def neighbourhood(host: str) -> str:
     """The name under which limits of this peer address are counted.
 
