@@ -22,6 +22,8 @@ class Fleet:
         self.lists: dict[bytes, tuple[int, tuple[int, ...]]] = {}
         """Account to (set number, devices): what a fresh look at its device list would say."""
         self.talking = True
+        self.restored = False
+        """The server's store went back: cursors may be above what it knows."""
         self.pause_s = pause_s
         """A phone looks for something to say so often, on average."""
         self.phones: list[Phone] = []
@@ -73,6 +75,12 @@ class Fleet:
     def killed(self) -> None:
         """The server was killed just now."""
         self.history.append(Killed())
+
+    def restore(self) -> None:
+        """The server's store has gone back just now."""
+        self.restored = True
+        for phone in self.phones:
+            phone.wait_for_no_ticks()
 
     async def drain(self, within_s: float) -> None:
         """Nobody says anything new; return once everybody has every answer, row and tick.

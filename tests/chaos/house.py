@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,12 +47,13 @@ class House:
 
     # ---- the process
 
-    async def launch(self) -> None:
-        """Start the process; it does not answer yet."""
+    async def launch(self, *more: str) -> None:
+        """Start the process, with `more` on its command line; it does not answer yet."""
         assert self._process is None
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command(),
+                *more,
                 cwd=ROOT,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -67,9 +70,9 @@ class House:
         said = json.loads(line)
         self.url, self.port = said["url"], said["port"]
 
-    async def open(self) -> None:
+    async def open(self, *more: str) -> None:
         """Start the server and return once it listens."""
-        await self.launch()
+        await self.launch(*more)
         await self.answers()
 
     async def kill(self) -> None:
@@ -79,6 +82,20 @@ class House:
         assert process.returncode is None, f"it had ended by itself with {process.returncode}"
         process.kill()
         await process.wait()
+
+    def fill_disk(self) -> None:
+        """From now on no file of the server can grow: what it writes fails as on a full disk."""
+        log = database_file(self.data).with_name("linnet.db-wal")
+        self._limit_files(log.stat().st_size)
+
+    def make_room(self) -> None:
+        """Files can grow again."""
+        self._limit_files(resource.RLIM_INFINITY)
+
+    def _limit_files(self, size: int) -> None:
+        assert self._process is not None
+        _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (size, hard))
 
     async def close(self) -> None:
         """End it with SIGTERM, if it runs; asserts that it ends in time and without an error."""
@@ -131,6 +148,21 @@ class House:
             Clock().wall_ms,
         )
         return (await tokens.begin(account, devices[-1], os.urandom(16))).access
+
+    def back_up(self) -> None:
+        """Keep a copy of the database as it is on disk."""
+        for file in self._database_files():
+            shutil.copy(file, file.with_suffix(f"{file.suffix}.backup"))
+
+    def restore(self) -> None:
+        """Put the copy in place of the database, as an operator would; nothing else goes back."""
+        for file in self._database_files():
+            file.unlink()
+        for file in self.data.glob("linnet.db*.backup"):
+            file.rename(file.with_suffix(""))
+
+    def _database_files(self) -> list[Path]:
+        return [it for it in self.data.glob("linnet.db*") if it.suffix != ".backup"]
 
     def integrity(self) -> list[str]:
         """What SQLite says of the whole file; ["ok"] if it is sound."""

@@ -33,7 +33,7 @@ from linnet.client.errors import LinkClosed, Offline
 from linnet.client.transport import dial
 from linnet.wire import frames
 from linnet.wire.codec import CODECS, MSGPACK
-from linnet.wire.errors import Reconnect, reconnect_after
+from linnet.wire.errors import CLOSES, Reconnect, reconnect_after
 from linnet.wire.frames import CONTROL, FULL, NARROWED, Interval, Part
 from linnet.wire.ids import AccountId, direct_conversation, message_id, to_account
 
@@ -87,6 +87,15 @@ class Phone:
 
     # ---- for the fleet
 
+    @property
+    def cursor(self) -> int:
+        """Everything up to here is committed."""
+        return self._cursor
+
+    def wait_for_no_ticks(self) -> None:
+        """What was acknowledged until now may be gone from the server, and its ticks with it."""
+        self._numbers.clear()
+
     def settled(self) -> str:
         """What this device still waits for; empty if nothing."""
         if self._outbox:
@@ -112,6 +121,12 @@ class Phone:
                 link.close()
 
     def _judge(self, over: Exception) -> None:
+        lost = isinstance(over, LinkClosed) and over.code == CLOSES["bad_resume"].code
+        if lost and self._fleet.restored and self._cursor > self._proved:
+            # Rows above what was proved came after the last proof: go back to that.
+            self._log(Resynced(self.device, self._proved))
+            self._cursor = self._proved
+            return
         never = (Reconnect.NEVER, Reconnect.TOKEN)
         if isinstance(over, LinkClosed) and reconnect_after(over.code) in never:
             raise Broken(f"closed with {over.code}")

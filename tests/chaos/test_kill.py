@@ -1,7 +1,7 @@
 """The loss test: a server killed with -9 under load loses, doubles and reorders nothing.
 
 `LINNET_CHAOS_KILLS` says how often it is killed (3; 20 at night), `LINNET_CHAOS_SEED` repeats a
-run's choices. A failure prints the seed. docs/operate/loss-test.md has the whole story.
+run's choices. A failure prints the seed. docs/guides/loss-test.md has the whole story.
 """
 
 from __future__ import annotations

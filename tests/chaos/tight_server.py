@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 from linnet.server import app
 from linnet.server.backends.sqlite.database import Database
@@ -27,8 +28,8 @@ from linnet.wire.limits import SessionLimits
 class TightTimeline(SqliteTimeline):
     """Rolls and folds all the time."""
 
-    def __init__(self, database: Database) -> None:
-        super().__init__(database, rows_most=400, fold_after=150)
+    def __init__(self, database: Database, **options: Any) -> None:
+        super().__init__(database, rows_most=400, fold_after=150, **options)
 
 
 class ForgetfulTimeline(TightTimeline):

@@ -1,0 +1,101 @@
+"""Faults of a real server under load that are not its death: a full disk, a restored backup."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from tests.chaos.checker import check
+from tests.chaos.fleet import Fleet
+from tests.chaos.history import Event, History, Refused, Resynced, Sent, Shown, Told, Tried
+from tests.chaos.house import House
+
+ACCOUNTS = 12
+PAUSE_S = 0.06
+DRAIN_S = 30.0
+
+pytestmark = pytest.mark.slow
+
+
+@asynccontextmanager
+async def talking(house: House, seed: int) -> AsyncIterator[Fleet]:
+    """A fleet that talks; its server ends with it, in time and without an error."""
+    fleet = Fleet(house, random.Random(seed), PAUSE_S)
+    await fleet.settle(ACCOUNTS)
+    await house.open()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            fleet.start(tasks)
+            await asyncio.sleep(1.0)
+            yield fleet
+            fleet.stop()
+    finally:
+        await house.close()
+
+
+async def test_a_full_disk_refuses_by_name_and_loses_nothing(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    async with talking(house, 1) as fleet:
+        house.fill_disk()
+        await asyncio.sleep(0.8)
+        refused = {event.code for event in fleet.history if isinstance(event, Refused)}
+        acknowledged = sum(isinstance(event, Sent) for event in fleet.history)
+        house.make_room()
+        await asyncio.sleep(0.5)
+        await fleet.drain(DRAIN_S)
+    assert refused == {"unavailable"}
+    assert sum(isinstance(event, Sent) for event in fleet.history) > acknowledged
+    assert check(fleet.history) == []
+    assert house.integrity() == ["ok"]
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told", "not told"])
+async def test_what_is_said_after_a_restore_is_not_lost(tmp_path: Path, told: bool) -> None:
+    """The backup is the database of a killed server: what came after it is gone from the server.
+    Not told of it, the server learns it from the first client that proves a higher head."""
+    house = House(tmp_path)
+    async with talking(house, 2) as fleet:
+        await house.kill()
+        house.back_up()
+        await house.open()
+        await asyncio.sleep(0.8)
+        await house.kill()
+        await asyncio.sleep(0.5)  # what the dead server said is still being read
+        house.restore()
+        fleet.restore()
+        # Nobody speaks before everybody is back: see docs/guides/loss-test.md.
+        fleet.talking = told
+        cut = len(fleet.history)
+        cursors = [Resynced(phone.device, phone.cursor) for phone in fleet.phones]
+        await house.open(*(["--restored"] if told else []))
+        await asyncio.sleep(1.0)
+        fleet.talking = True
+        await asyncio.sleep(0.8)
+        await fleet.drain(DRAIN_S)
+    later = said_after(fleet.history, cut, cursors)
+    assert check(later) == []
+    assert sum(isinstance(event, Sent) for event in later) > 100
+    assert sum(isinstance(event, Shown) for event in later) > 100
+    assert house.integrity() == ["ok"]
+
+
+def said_after(history: History, cut: int, cursors: Sequence[Resynced]) -> History:
+    """What happened since `cut` to messages first said since then. Numbers and ticks from before
+    mean nothing any more: the restored store gives the same numbers to other messages."""
+    before = {event.id for event in history[:cut] if isinstance(event, Tried)}
+    known: list[Event] = [event for event in history[:cut] if not _of_a_message(event)]
+    after = [
+        event
+        for event in history[cut:]
+        if not isinstance(event, Told)
+        and not (isinstance(event, Tried | Sent | Shown | Refused) and event.id in before)
+    ]
+    return [*known, *cursors, *after]
+
+
+def _of_a_message(event: Event) -> bool:
+    return hasattr(event, "id") or hasattr(event, "position") or isinstance(event, Told | Resynced)
