@@ -7,9 +7,9 @@ When to connect again is `linnet.client.connection`'s.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import apsw
 
@@ -99,15 +99,21 @@ class Dialogue:
         """
         limits = await self._greet(token)
         on_live()
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._receive(limits))
-                tasks.create_task(self._heartbeat(limits))
-                tasks.create_task(self._renew())
-                tasks.create_task(self._parts.sender.run(self._link))
-                tasks.create_task(self._leave())
-        except BaseExceptionGroup as failures:
-            raise first_cause(failures, _is_broken_link) from None
+        works = (
+            self._receive(limits),
+            self._heartbeat(limits),
+            self._renew(),
+            self._parts.sender.run(self._link),
+            self._leave(),
+        )
+        failures: list[Exception] = []
+        over = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            doing = [tasks.create_task(_until_over(work, failures, over)) for work in works]
+            await over.wait()
+            for task in doing:
+                task.cancel()
+        raise first_cause(ExceptionGroup("why it is over", failures), _is_broken_link)
 
     # ---- one task each
 
@@ -252,6 +258,18 @@ def _hello_facts(db: apsw.Connection) -> tuple[Identity, Cursor, Proof]:
     identity = facts.get(db, Identity)
     assert identity is not None, "an account that connects is registered"
     return identity, facts.get_or(db, Cursor()), facts.get_or(db, Proof())
+
+
+async def _until_over(
+    work: Coroutine[Any, Any, None], failures: list[Exception], over: asyncio.Event
+) -> None:
+    """Do one of a link's works; note why it is over instead of raising it: before Python 3.13 a
+    TaskGroup whose tasks fail forgets that it was cancelled itself."""
+    try:
+        await work
+    except Exception as failure:
+        failures.append(failure)
+        over.set()
 
 
 def _is_broken_link(failure: BaseException) -> bool:

@@ -19,7 +19,7 @@ from linnet.server.ports.timeline import Accepted, Entry
 from linnet.server.services.delivery.decide import Record
 from linnet.server.services.delivery.view import sent, view
 from linnet.server.services.delivery.work import Committed
-from linnet.wire.codec import Codec, Unknown
+from linnet.wire.codec import CODECS, Codec, Unknown
 from linnet.wire.errors import CLOSES, ERRORS, RemoteError, RequestRefused
 from linnet.wire.frames import (
     Ack,
@@ -50,6 +50,8 @@ _CONTINUATION, _CLOSE = WSMsgType.CONTINUATION, WSMsgType.CLOSE
 _NO_HEADERS: Any = {}
 CONVERSATIONS_A_FRAME = 8
 """Conversations asked about that cost as much as a frame."""
+_DECODERS = {name: codec.client_frame for name, codec in CODECS.items()}
+"""Bound once, not by every socket."""
 CONVERSATIONS_MOST = 1024
 """Conversation ids one socket keeps computed; then they are computed again."""
 
@@ -104,7 +106,7 @@ class Connection(WSListener):
         self.window: Window
         self._conversations: dict[bytes, tuple[bytes, bytes]] | None = None
         self._encode = codec.encode
-        self._decode = codec.client_frame
+        self._decode = _DECODERS[codec.name]
         self._opcode = TEXT if codec.text else BINARY
         self._type = _TEXT if codec.text else _BINARY
         self._headers = HEADERS[self._opcode]

@@ -68,11 +68,8 @@ def protocol_class(gateway: Gateway, trusted: tuple[Network, ...] = ()) -> type[
                 None,
                 READ_BUFFER,
             )
-            self._peer = ""
 
         def connection_made(self, transport: Any) -> None:
-            peer = transport.get_extra_info("peername")
-            self._peer = peer[0] if peer else ""
             _release(transport.get_protocol())
             super().connection_made(transport)
 
@@ -90,7 +87,9 @@ def protocol_class(gateway: Gateway, trusted: tuple[Network, ...] = ()) -> type[
             self, request: WSUpgradeRequest
         ) -> WSListener | WSUpgradeResponseWithListener | None:
             forwarded = ",".join(request.headers.getall("X-Forwarded-For", []))
-            address = client_address(self._peer, forwarded, trusted)
+            # Asked of the transport: an attribute here would cost every socket a dict.
+            peer = self.transport.underlying_transport.get_extra_info("peername")
+            address = client_address(peer[0] if peer else "", forwarded, trusted)
             return _accept(gateway, neighbourhood(address), request)
 
     return GatewayProtocol
