@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.client.post_office import START_MS, Clockwork, Device, PostOffice, two_devices
-from tests.client.script import ScriptedLink, World, only, welcome
+from tests.client.script import ScriptedLink, World, only, until, welcome
 
 from linnet.client import facts, history
 from linnet.client.connection import LONGEST_WAIT_S, NOW_BASE_S, Connection, wait_s
@@ -332,3 +332,22 @@ async def test_a_server_that_does_not_know_the_time_is_not_believed_about_it(
     link.end(CLOSES["replaced"].code)
     await rig.run()
     assert await rig.alice.store.read(lambda db: facts.get(db, Clock)) == Clock(offset_ms=90_000)
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_leaving_just_when_the_line_breaks_is_leaving(rig: Rig, turns: int) -> None:
+    first, second = ScriptedLink(), ScriptedLink()
+    rig.world.links = [first, second]
+    first.feed(welcome())
+    second.feed(welcome())
+    running = asyncio.get_running_loop().create_task(rig.run())
+    await until(lambda: rig.world.slept)  # the heartbeat's: it is live
+    first.end(1006)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    running.cancel()
+    _, late = await asyncio.wait({running}, timeout=2)
+    second.end(CLOSES["replaced"].code)
+    await asyncio.wait({running})
+    assert not late
+    assert running.cancelled()
