@@ -14,6 +14,8 @@ from tests.cli.kit import LINNET, WITHIN_S, linnet
 from linnet.cli.failures import in_words
 from linnet.client.store import Store
 
+pytestmark = pytest.mark.slow
+
 REGISTER = ("register", "--number", "+4917604069001")
 
 

@@ -13,7 +13,10 @@ import subprocess
 from pathlib import Path
 
 import httpx
+import pytest
 from tests.cli.kit import LINNET, WITHIN_S, line_of, linnet, served, started
+
+pytestmark = pytest.mark.slow
 
 
 def test_it_says_where_it_listens_and_answers_there(tmp_path: Path) -> None:

@@ -313,8 +313,9 @@ async def test_no_server_can_have_pings_without_a_pause_or_hardly_any(
     rig.world.links = [link]
     rig.world.sleeps_through = lambda seconds: seconds < 10**6
     link.feed(welcome(ping_s=asked_s))
+    first = iter([True])  # with such a clock more pings may come before the end is read
     link.on_said = lambda said: (
-        link.end(CLOSES["replaced"].code) if isinstance(said, Ping) else None
+        link.end(CLOSES["replaced"].code) if isinstance(said, Ping) and next(first, False) else None
     )
     await rig.run()
     assert kept_s in rig.world.slept

@@ -11,6 +11,8 @@ from linnet.client import Message, State
 from linnet.client import account as account_module
 from linnet.wire.ids import AccountId
 
+pytestmark = pytest.mark.slow
+
 ALICE, BOB = "+15550100001", "+15550100002"
 TEXTS = [f"message {number}" for number in range(4)]
 

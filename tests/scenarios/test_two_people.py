@@ -26,6 +26,8 @@ from linnet.server.ports import Unavailable
 from linnet.server.ports.timeline import Batch
 from linnet.wire.ids import MessageId
 
+pytestmark = pytest.mark.slow
+
 ALICE, BOB = "+15550100001", "+15550100002"
 
 
