@@ -14,7 +14,6 @@ import msgspec
 
 from linnet.wire.errors import RemoteError
 from linnet.wire.frames import ClientFrame, Frame, ServerFrame
-from linnet.wire.limits import FRAME_BYTES, SessionLimits
 
 MSGPACK = "linnet.v1.msgpack"
 JSON = "linnet.v1.json"
@@ -173,5 +172,3 @@ def _unless_known(tag: str, known: Any, error: Exception) -> Unknown:
 
 CODECS: dict[str, Codec] = {codec.name: codec for codec in (MsgpackCodec(), JsonCodec())}
 """Subprotocol name to codec, in the order the server prefers."""
-
-__all__ = ["CODECS", "FRAME_BYTES", "JSON", "MSGPACK", "Codec", "SessionLimits", "Unknown"]

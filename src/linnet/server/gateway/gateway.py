@@ -68,7 +68,6 @@ class Gateway:
         self.registry = Registry()
         self.wheel = Wheel()
         self.outbound: Outbound
-        self.sockets = 0
         self.on_open: Callable[[], None] = lambda: None
         self.on_close: Callable[[str | None], None] = lambda name: None
         """Called with the row of CLOSES when this side closes a socket, for metrics."""
@@ -158,18 +157,21 @@ class Gateway:
     def connected(self, connection: Connection) -> None:
         """The upgrade is done; hello must follow."""
         self._all.add(connection)
-        self.sockets += 1
         self.on_open()
         self.wheel.add(connection, self.wheel.tick + HELLO_WITHIN_S + 1)
 
     def disconnected(self, connection: Connection) -> None:
         """The socket is gone."""
         self._all.discard(connection)
-        self.sockets -= 1
         self.registry.leave(connection.address)
         self.registry.remove(connection)
         if self._draining and not self._all:
             self._empty.set()
+
+    @property
+    def sockets(self) -> int:
+        """Sockets open now, those that have not said hello included."""
+        return len(self._all)
 
     def closed(self, name: str | None) -> None:
         """This side closed a socket."""
