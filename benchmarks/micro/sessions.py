@@ -115,7 +115,7 @@ def measure(rounds: int) -> SessionsReport:
 
 def start_libsignal(stack: ExitStack) -> Libsignal | None:
     try:
-        return stack.enter_context(Libsignal())
+        return stack.enter_context(Libsignal("0.90.0"))
     except Missing as missing:
         print(f"ours alone: {missing}")
         return None

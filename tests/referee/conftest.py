@@ -1,16 +1,16 @@
-"""One libsignal process for all tests. Without Node they fail, unless ALLOW_MISSING=1."""
+"""One libsignal process a version for all tests. Without Node they fail, unless ALLOW_MISSING=1."""
 
 import os
 from collections.abc import Iterator
 
 import pytest
-from tests.referee.libsignal import Libsignal, Missing
+from tests.referee.libsignal import VERSIONS, Libsignal, Missing
 
 
-@pytest.fixture(scope="session")
-def libsignal() -> Iterator[Libsignal]:
+@pytest.fixture(scope="session", params=VERSIONS)
+def libsignal(request: pytest.FixtureRequest) -> Iterator[Libsignal]:
     try:
-        with Libsignal() as process:
+        with Libsignal(request.param) as process:
             yield process
     except Missing as reason:
         if os.environ.get("ALLOW_MISSING") == "1":

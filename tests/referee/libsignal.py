@@ -18,6 +18,9 @@ from linnet.crypto.prekeys import PreKeyBundle
 from linnet.crypto.session import Ciphertext
 
 HERE: Final = Path(__file__).parent
+CURRENT: Final = "0.103.0"
+"""What its users run: the post-quantum ratchet is mandatory, and messages name addresses."""
+VERSIONS: Final = (CURRENT, "0.90.0")
 INSTALL_TIMEOUT_S: Final = 300
 STOP_TIMEOUT_S: Final = 10
 
@@ -31,12 +34,13 @@ class Refused(Exception):
 
 
 class Libsignal:
-    """The child process: one request at a time."""
+    """The child process, which runs one version: one request at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, version: str = CURRENT) -> None:
         _install()
+        self.version = version
         self._process = subprocess.Popen(
-            ["node", "peer.mjs"],
+            ["node", "peer.mjs", version],
             cwd=HERE,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -14,7 +14,7 @@ MESSAGES = 80
 def main() -> None:
     """Record one conversation for each side that may open, with and without one-time keys."""
     FOLDER.mkdir(exist_ok=True)
-    with Libsignal() as libsignal:
+    with Libsignal("0.90.0") as libsignal:
         for seed, (by_us, one_time) in enumerate(
             (by_us, one_time) for by_us in (True, False) for one_time in (True, False)
         ):

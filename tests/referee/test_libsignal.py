@@ -22,7 +22,10 @@ from linnet.crypto.session import Ciphertext
 from linnet.signing import xeddsa
 from linnet.signing.keys import generate
 
-pytestmark = pytest.mark.referee
+pytestmark = [
+    pytest.mark.referee,
+    pytest.mark.parametrize("libsignal", ["0.90.0"], indirect=True),
+]
 MESSAGES = 300
 
 
