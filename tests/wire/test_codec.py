@@ -109,10 +109,10 @@ def test_later_fields_may_be_absent() -> None:
 
 
 def test_limits_a_newer_server_added_are_passed_over() -> None:
-    items = ["welcome", 9, b"p", 1, [5, 30, 256, 1024, 4096, "new"], "newer"]
+    items = ["welcome", 9, b"p", 1, [5, 30, 256, 1024, 4096, "new"], 3, "newer"]
     limits = SessionLimits(window_bytes=1024, frame_bytes=4096)
     assert CODECS[MSGPACK].server_frame(msgspec.msgpack.encode(items)) == Welcome(
-        head=9, proof=b"p", server_time=1, limits=limits
+        head=9, proof=b"p", server_time=1, limits=limits, set=3
     )
     text = b'{"type":"welcome","head":9,"proof":"cA==","server_time":1,"limits":{"new":1},"x":[]}'
     assert CODECS[JSON].server_frame(text) == Welcome(

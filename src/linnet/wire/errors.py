@@ -51,6 +51,7 @@ ERRORS: dict[str, ErrorCode] = _table(
     ("id_conflict", False, 409, "This id already names something else."),
     ("unknown_recipient", False, 404, "No such recipient."),
     ("not_listed", False, 422, "A ciphertext is addressed to a device that is not listed."),
+    ("not_member", False, 403, "This account or device is not in that group."),
     ("not_supported", False, 422, "This server cannot do that yet."),
     # what any request may be refused for
     ("malformed", False, 400, "The request is not what the protocol says."),
@@ -70,6 +71,7 @@ ERRORS: dict[str, ErrorCode] = _table(
     ("revoked", False, 401, "This login was revoked; register or link again."),
     ("bad_signature", False, 422, "A signature does not verify."),
     ("list_rejected", False, 422, "The device list breaks a rule."),
+    ("entry_rejected", False, 422, "The entry breaks a rule of the group's log."),
     ("no_keys", True, 404, "That device has not published its keys."),
 )
 

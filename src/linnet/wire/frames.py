@@ -18,6 +18,8 @@ Id16 = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Address17 = Annotated[bytes, Meta(min_length=17, max_length=17)]
 Hash32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Device = Annotated[int, Meta(ge=1, le=127)]
+SenderDevice = Annotated[int, Meta(ge=0, le=127)]
+"""0 where the sender is sealed inside the ciphertext."""
 Natural = Annotated[int, Meta(ge=0, lt=POSITION_END)]
 TokenText = Annotated[str, Meta(min_length=1, max_length=4096)]
 Proof = Annotated[bytes, Meta(max_length=16)]
@@ -28,6 +30,8 @@ Interval = tuple[Natural, Natural]
 """Conversation sequence numbers, both ends included."""
 
 FULL, NARROWED, CONTROL = 0, 1, 2
+SESSION, PREKEY, SEALED, SENDER_KEY = 2, 3, 6, 7
+"""Kinds of ciphertext."""
 
 
 class Frame(msgspec.Struct, array_like=True, gc=False):
@@ -106,16 +110,21 @@ class Ping(Frame, tag="ping"):
 
 
 class Welcome(Frame, tag="welcome"):
-    """The socket is authenticated. `head` is the mailbox's last position, `proof` its MAC."""
+    """The socket is authenticated. `head` is the mailbox's last position, `proof` its MAC, `set`
+    the account's own device set as delivery knows it."""
 
     head: Natural
     proof: Proof
     server_time: Natural
     limits: SessionLimits
+    set: Natural = 0
 
 
 class Deliver(Frame, tag="message"):
-    """A message for this device: the row at `position`, which follows the row at `prev`."""
+    """A message for this device: the row at `position`, which follows the row at `prev`.
+
+    Of a sealed one, `conversation` and `from` are zeros, `device` and `conv_seq` 0.
+    """
 
     position: Natural
     prev: Natural
@@ -123,7 +132,7 @@ class Deliver(Frame, tag="message"):
     conv_seq: Natural
     id: Id16
     sender: Id16 = field(name="from")
-    device: Device
+    device: SenderDevice
     mode: Mode
     kind: Annotated[int, Meta(ge=2, le=7)]
     ciphertext: bytes
@@ -195,6 +204,27 @@ class Status(Frame, tag="status"):
     delivered: list[Interval]
 
 
+class GroupStatus(Frame, tag="group_status"):
+    """What members of a group have committed: (account, intervals of `conv_seq`) each."""
+
+    conversation: Id16
+    delivered: list[tuple[Id16, list[Interval]]]
+
+
+class DevicesChanged(Frame, tag="devices"):
+    """A hint, never stored: this account's device set is now `set`. Losing it costs time."""
+
+    account: Id16
+    set: Natural
+
+
+class GroupChanged(Frame, tag="group"):
+    """A hint, never stored: the group's roster is now `roster`. Losing it costs time."""
+
+    group: Id16
+    roster: Natural
+
+
 class Pong(Frame, tag="pong"):
     """Answers `ping`: a `head` above what was pushed means that a notice was lost."""
 
@@ -219,6 +249,19 @@ class Drain(Frame, tag="drain"):
 
 ClientFrame = Hello | Renew | Send | Ack | StatusQuery | Ping
 ServerFrame = (
-    Welcome | Deliver | Row | Own | Sent | Rejected | Resync | Status | Pong | Error | Drain
+    Welcome
+    | Deliver
+    | Row
+    | Own
+    | Sent
+    | Rejected
+    | Resync
+    | Status
+    | GroupStatus
+    | DevicesChanged
+    | GroupChanged
+    | Pong
+    | Error
+    | Drain
 )
 RowFrame = Deliver | Row | Own

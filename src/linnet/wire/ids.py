@@ -37,6 +37,11 @@ def to_account(account: AccountId) -> Address:
     return Address(bytes((TO_ACCOUNT,)) + account)
 
 
+def to_group(group: GroupId) -> Address:
+    """The address of a group."""
+    return Address(bytes((TO_GROUP,)) + group)
+
+
 def direct_conversation(one: AccountId, other: AccountId) -> ConversationId:
     """The conversation of two accounts, the same from either side; equal ids are notes to self."""
     lower, higher = sorted((one, other))

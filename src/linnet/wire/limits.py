@@ -17,6 +17,16 @@ TOKEN_GRACE_S = 60
 """How long a socket outlives its access token."""
 ACCOUNT_DEVICES = 16
 """Devices an account may list."""
+GROUP_MEMBERS = 1024
+"""Accounts a group may have."""
+GROUP_LOG_ENTRIES = 500
+"""Entries one page of a group's log may hold."""
+LINK_LIFE_S = 120
+"""How long an offer to link lives when its QR code is shown."""
+LINK_TEXT_LIFE_S = 600
+"""How long it lives when its text form is carried by hand."""
+SENDER_CERTIFICATE_S = 24 * 3600
+"""How long a sender certificate is good for."""
 POSITION_END = 1 << 53
 """Positions stay below this: JavaScript's exact integers."""
 ID_AHEAD_MS = 5 * 60 * 1000

@@ -86,6 +86,28 @@ class DeviceSet(msgspec.Struct, frozen=True):
     devices: tuple[int, ...]
 
 
+class Seat(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One member account of a roster: where its rows go, and to which devices."""
+
+    account: bytes
+    mailbox: bytes
+    set: int
+    devices: tuple[int, ...]
+
+
+class Roster(msgspec.Struct, frozen=True):
+    """Numbered snapshot of who and which devices a group reaches. Only recompute makes one.
+
+    `version` and `hash` are of the log entry it was made at. Numbers rise, with no meaning else.
+    """
+
+    group: bytes
+    number: int
+    version: int
+    hash: bytes
+    seats: tuple[Seat, ...]
+
+
 class Mark(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """How much of a conversation one device has committed. `at` is the position last folded."""
 
