@@ -6,6 +6,7 @@ fetching and "unconfirmed" devices are the client's.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
@@ -40,6 +41,7 @@ __all__ = [
     "LIFETIME_S",
     "DeviceList",
     "ListedDevice",
+    "ProvenList",
     "check_list",
     "countersign",
     "countersigned",
@@ -48,6 +50,7 @@ __all__ = [
     "encode_list",
     "first_list",
     "next_list",
+    "prove_list",
 ]
 
 LIFETIME_S: Final = 35 * 86_400
@@ -55,6 +58,19 @@ CLOCK_SLACK_S: Final = 86_400
 FIRST_PREV: Final = bytes(HASH_BYTES)
 
 _LABEL: Final = "device-list"
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenList:
+    """A list that keeps every rule that needs neither a clock nor another list: `prove_list`."""
+
+    obj: SignedObject
+    listed: DeviceList
+
+    @property
+    def hash(self) -> bytes:
+        """SHA-256 of the body: what entries of a group's log and content cite."""
+        return self.obj.hash
 
 
 def check_list(
@@ -75,14 +91,26 @@ def check_list(
     _require(listed.account == account, ListReason.ACCOUNT)
     _require(account_key is None or listed.key == account_key, ListReason.ACCOUNT_KEY)
     _check_signature(obj, listed)
+    _check_lifetime(listed)
     _check_clock(listed, now_s)
     _check_contents(listed)
     if held is not None:
         _check_after(obj, listed, held)
-    for device in listed.devices:
-        signed = countersigned(account, listed.key, device)
-        _require(signed, ListReason.COUNTERSIGNATURE)
+    _check_countersignatures(listed)
     return listed
+
+
+def prove_list(obj: SignedObject) -> ProvenList:
+    """Check what holds for ever: form, signature, contents, counter-signatures. No clock.
+
+    The caller compares account and account key. Raises ListRejected.
+    """
+    listed = _decode(obj)
+    _check_signature(obj, listed)
+    _check_lifetime(listed)
+    _check_contents(listed)
+    _check_countersignatures(listed)
+    return ProvenList(obj, listed)
 
 
 def first_list(
@@ -168,9 +196,12 @@ def _check_signature(obj: SignedObject, listed: DeviceList) -> None:
         raise ListRejected(ListReason.SIGNATURE) from None
 
 
-def _check_clock(listed: DeviceList, now_s: int) -> None:
+def _check_lifetime(listed: DeviceList) -> None:
     lifetime_s = listed.expires - listed.issued
     _require(0 < lifetime_s <= LIFETIME_S, ListReason.LIFETIME)
+
+
+def _check_clock(listed: DeviceList, now_s: int) -> None:
     _require(listed.issued <= now_s + CLOCK_SLACK_S, ListReason.NOT_YET)
     _require(now_s <= listed.expires + CLOCK_SLACK_S, ListReason.EXPIRED)
 
@@ -213,6 +244,12 @@ def _check_ids(new: DeviceList, old: DeviceList) -> None:
     for id, key in new.device_keys().items():
         fresh = id >= old.next_id
         _require(fresh or known.get(id) == key, ListReason.ID_REUSED)
+
+
+def _check_countersignatures(listed: DeviceList) -> None:
+    for device in listed.devices:
+        signed = countersigned(listed.account, listed.key, device)
+        _require(signed, ListReason.COUNTERSIGNATURE)
 
 
 def _ascending(numbers: Sequence[int]) -> bool:
