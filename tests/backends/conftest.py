@@ -8,19 +8,28 @@ import pytest
 
 from linnet.server.backends.memory.accounts import MemoryAccounts
 from linnet.server.backends.memory.devices import MemoryDevices
+from linnet.server.backends.memory.directory import MemoryDirectory
+from linnet.server.backends.memory.groups import MemoryGroups
 from linnet.server.backends.memory.keys import MemoryKeys
 from linnet.server.backends.memory.registrations import MemoryRegistrations
+from linnet.server.backends.memory.rosters import MemoryRosters
 from linnet.server.backends.memory.tokens import MemoryTokens
 from linnet.server.backends.sqlite.accounts import SqliteAccounts
 from linnet.server.backends.sqlite.database import Database
 from linnet.server.backends.sqlite.devices import SqliteDevices
+from linnet.server.backends.sqlite.directory import SqliteDirectory
+from linnet.server.backends.sqlite.groups import SqliteGroups
 from linnet.server.backends.sqlite.keys import SqliteKeys
 from linnet.server.backends.sqlite.registrations import SqliteRegistrations
+from linnet.server.backends.sqlite.rosters import SqliteRosters
 from linnet.server.backends.sqlite.tokens import SqliteTokens
 from linnet.server.ports.accounts import Accounts
 from linnet.server.ports.devices import Devices
+from linnet.server.ports.directory import Directory
+from linnet.server.ports.groups import Groups
 from linnet.server.ports.keys import Keys
 from linnet.server.ports.registrations import Registrations
+from linnet.server.ports.rosters import Rosters
 from linnet.server.ports.tokens import Tokens
 
 
@@ -33,14 +42,25 @@ class Stores:
     registrations: Registrations
     keys: Keys
     tokens: Tokens
+    directory: Directory
+    groups: Groups
+    rosters: Rosters
 
 
 @pytest.fixture(params=["memory", "sqlite"])
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
     if request.param == "memory":
-        devices = MemoryDevices()
+        devices, rosters = MemoryDevices(), MemoryRosters()
+        accounts = MemoryAccounts(devices)
         yield Stores(
-            MemoryAccounts(devices), devices, MemoryRegistrations(), MemoryKeys(), MemoryTokens()
+            accounts,
+            devices,
+            MemoryRegistrations(),
+            MemoryKeys(),
+            MemoryTokens(),
+            MemoryDirectory(accounts, devices),
+            MemoryGroups(rosters),
+            rosters,
         )
         return
     db = Database(tmp_path / "linnet.db")
@@ -51,5 +71,8 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         SqliteRegistrations(db),
         SqliteKeys(db),
         SqliteTokens(db),
+        SqliteDirectory(db),
+        SqliteGroups(db),
+        SqliteRosters(db),
     )
     await db.close()
