@@ -50,3 +50,19 @@ class Duplicate(CryptoError):
 
 class TooFarAhead(CryptoError):
     """The counter would skip more messages than one message may."""
+
+
+class NoSenderKey(CryptoError):
+    """The sender key of this message has not come, or was given up: park it until one comes."""
+
+
+class WrongSender(CryptoError):
+    """The sender key, or sealed message, belongs to another device or group than is claimed."""
+
+
+class BadSignature(CryptoError):
+    """A group message that was not signed by the device whose sender key it names."""
+
+
+class BadCertificate(CryptoError):
+    """The certificate of a sealed sender is not of our server, has expired, or is another's."""

@@ -1,105 +1,23 @@
-"""As much of the protobuf wire format as Signal's messages use: varints and byte strings.
+"""The protobuf of `linnet.signing.protobuf`, refusing in the words of this package.
 
-Reads flat messages only, in one pass, with work and memory bounded by the input. Unknown fields
-are skipped, as protobuf asks; a known field that comes twice or with another type is refused.
+The reader lives there because the server too reads certificates.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Mapping
 
 from linnet.crypto.errors import Malformed
+from linnet.signing import errors, protobuf
+from linnet.signing.protobuf import FIXED64, STRING, VARINT, Fields, encode
 
-VARINT: Final = 0
-STRING: Final = 2
-_FIXED_SIZES: Final = {1: 8, 5: 4}
-_UINT32_MAX: Final = 2**32 - 1
-_VARINT_BITS: Final = 64
-
-
-class Fields(NamedTuple):
-    """The known fields that were present, by number."""
-
-    numbers: dict[int, int]
-    strings: dict[int, bytes]
-
-
-def encode(fields: Iterable[tuple[int, int | bytes | None]]) -> bytes:
-    """Encode fields in the order given, leaving out None. Field numbers are at most 15."""
-    out = bytearray()
-    for number, value in fields:
-        if value is None:
-            continue
-        if isinstance(value, int):
-            out.append(number << 3 | VARINT)
-            _append_varint(out, value)
-        else:
-            out.append(number << 3 | STRING)
-            _append_varint(out, len(value))
-            out += value
-    return bytes(out)
+__all__ = ["FIXED64", "STRING", "VARINT", "Fields", "decode", "encode"]
 
 
 def decode(data: bytes, start: int, end: int, known: Mapping[int, int]) -> Fields:
-    """Decode `data[start:end]`, returning the fields of `known`: {number: VARINT or STRING}.
+    """Decode `data[start:end]`, returning the fields of `known`: {number: its type}.
 
-    Numbers are uint32. Raises Malformed.
+    Varints are uint32. Raises Malformed.
     """
-    fields = Fields({}, {})
-    at = start
-    while at < end:
-        tag, at = _varint(data, at, end)
-        kind = tag & 7
-        number, string = 0, b""
-        if kind == VARINT:
-            number, at = _varint(data, at, end)
-        elif kind == STRING:
-            size, at = _varint(data, at, end)
-            string = data[at : at + size]
-            at += size
-        else:
-            at += _fixed_size(kind)
-        field = tag >> 3
-        if at > end or field == 0:
-            raise Malformed("a bad field")
-        expected = known.get(field)
-        if expected is None:
-            continue
-        if expected != kind or field in fields.numbers or field in fields.strings:
-            raise Malformed("a field of another type, or twice")
-        if kind == STRING:
-            fields.strings[field] = string
-        elif number <= _UINT32_MAX:
-            fields.numbers[field] = number
-        else:
-            raise Malformed("a number is too large")
-    return fields
-
-
-def _fixed_size(kind: int) -> int:
-    if kind not in _FIXED_SIZES:
-        raise Malformed("an unknown type")
-    return _FIXED_SIZES[kind]
-
-
-def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
-    """Return (value, position after it); at most 10 bytes and 64 bits."""
-    value = shift = 0
-    while at < end:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            if value >> _VARINT_BITS:
-                break
-            return value, at
-        shift += 7
-        if shift > _VARINT_BITS:
-            break
-    raise Malformed("a bad varint")
-
-
-def _append_varint(out: bytearray, value: int) -> None:
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
+    try:
+        return protobuf.decode(data, start, end, known)
+    except errors.Malformed:
+        raise Malformed("not the protobuf of this message") from None
