@@ -19,7 +19,9 @@ from linnet.client.facts import Cursor, Identity
 from linnet.client.inbox import Effects, Inbox
 from linnet.client.opening import Opener
 from linnet.client.outbox import Item
-from linnet.client.sealing import Missing, Sealer
+from linnet.client.readers import readers
+from linnet.client.sealers import sealers
+from linnet.client.sealing import Missing, Sealers
 from linnet.client.sessions import Peer, Sessions, checked_bundle
 from linnet.client.store import Store
 from linnet.crypto.bodies import text_body
@@ -27,9 +29,10 @@ from linnet.crypto.messages import Address
 from linnet.crypto.prekeys import LocalIdentity, PreKeyBundle
 from linnet.signing.device_list import first_list
 from linnet.signing.objects import SignedObject
+from linnet.signing.packing import Value
 from linnet.wire import rest
 from linnet.wire.codec import CODECS, MSGPACK
-from linnet.wire.frames import Deliver, Own, Rejected, Send, Sent, ServerFrame
+from linnet.wire.frames import CONTROL, Deliver, Own, Rejected, Send, Sent, ServerFrame
 from linnet.wire.ids import AccountId, MessageId, direct_conversation, message_id
 
 T = TypeVar("T")
@@ -78,12 +81,12 @@ class Device:
     own_key: bytes
     sessions: Sessions
     clock: Clockwork
-    sealer: Sealer = field(init=False)
+    sealer: Sealers = field(init=False)
     inbox: Inbox = field(init=False)
 
     def __post_init__(self) -> None:
-        self.sealer = Sealer(self.sessions)
-        self.inbox = Inbox(Opener(self.sessions))
+        self.sealer = sealers(self.sessions)
+        self.inbox = Inbox(Opener(self.sessions, readers(self.sessions)))
 
     @classmethod
     async def make(cls, directory: Path, seed: int, clock: Clockwork) -> "Device":
@@ -167,6 +170,22 @@ class Device:
         await self.store.write(lambda db: outbox.enqueue(db, item, self.account, 1, self.own_key))
         return MessageId(item.id)
 
+    async def write_control(self, to: "Device", kind: str, body: Value) -> MessageId:
+        """A control message for all devices of an account."""
+        id = message_id(self.clock.now_ms, self.sessions.rng(10))
+        await self.store.write(
+            lambda db: outbox.enqueue_control(
+                db,
+                id=id,
+                peer=to.account,
+                devices=None,
+                kind=kind,
+                body=body,
+                sent_ms=self.clock.now_ms,
+            )
+        )
+        return id
+
     async def seal(self, item: Item, others: Mapping[AccountId, "Device"]) -> bytes:
         """What `Sender` does to get a frame."""
         bundles: dict[Peer, PreKeyBundle] = {}
@@ -230,7 +249,9 @@ class PostOffice:
             code, retryable = self.refusals.pop(0)
             return Rejected(frame.id, code, retryable, frame.sets)
         conversation = direct_conversation(sender.account, AccountId(frame.to[1:]))
-        conv_seq = self.heads[conversation] = self.heads.get(conversation, 0) + 1
+        conv_seq = 0
+        if frame.mode != CONTROL:
+            conv_seq = self.heads[conversation] = self.heads.get(conversation, 0) + 1
         for part in frame.parts:
             position, prev = self._place(frame.to[1:])
             row = Deliver(

@@ -13,7 +13,7 @@ from tests.client.post_office import CODEC, START_MS, Clockwork, Device, PostOff
 from tests.client.script import ScriptedLink, World, until
 from tests.client.test_hostile_messages import relisted
 
-from linnet.client import facts, lists, outbox, sealing
+from linnet.client import facts, lists, outbox, sealing_pair
 from linnet.client.directory import Directory
 from linnet.client.errors import LinkClosed, NotTrusted, Offline, Refused, UnknownRecipient
 from linnet.client.events import Event, IdentityChanged, NotSent, State
@@ -376,7 +376,7 @@ async def test_a_message_that_cannot_be_packed_is_not_called_too_large(
     def fail(*_: object) -> None:
         raise failure
 
-    monkeypatch.setattr(sealing, "seal_content", fail)
+    monkeypatch.setattr(sealing_pair, "seal_content", fail)
     await rig.say()
     assert await rig.offer() == []
     [event] = rig.told

@@ -30,9 +30,10 @@ from linnet.client.inbox import Inbox
 from linnet.client.maintenance import Maintenance
 from linnet.client.opening import Opener
 from linnet.client.outbox import Item
+from linnet.client.readers import readers
 from linnet.client.registration import AskCode, register
 from linnet.client.rest import Api
-from linnet.client.sealing import Sealer
+from linnet.client.sealers import sealers
 from linnet.client.sender import Sender
 from linnet.client.sessions import Sessions
 from linnet.client.store import Store
@@ -253,8 +254,8 @@ class Client:
             store=store,
             tokens=tokens,
             directory=directory,
-            inbox=Inbox(Opener(sessions)),
-            sender=Sender(store, directory, Sealer(sessions), world, tell),
+            inbox=Inbox(Opener(sessions, readers(sessions))),
+            sender=Sender(store, directory, sealers(sessions), world, tell),
             events=self._events,
             world=world,
             upkeep=self._upkeep.set,

@@ -17,7 +17,7 @@ from linnet.client import facts, history, inbox
 from linnet.client.directory import Directory
 from linnet.client.environment import Environment, Link
 from linnet.client.errors import LinkClosed, Offline, Refused
-from linnet.client.events import Events, NotSent, Sent
+from linnet.client.events import Events
 from linnet.client.facts import Clock, Cursor, Identity, Proof
 from linnet.client.failures import first_cause
 from linnet.client.inbox import Effects, Inbox
@@ -244,9 +244,10 @@ class Dialogue:
 def carry_out(effects: Effects, parts: Parts) -> None:
     """What the inbox changed is committed: tell the application, the sender, the upkeep."""
     parts.sender.answered(effects.answered)
+    parts.sender.settled(effects.over)
+    if effects.read:
+        parts.sender.wake()
     for event in effects.events:
-        if isinstance(event, Sent | NotSent):
-            parts.sender.settled([event.id])
         parts.events.tell(event)
     if effects.arrived:
         parts.events.messages_arrived()

@@ -62,6 +62,41 @@ class KeyChanged(NotTrusted):
         super().__init__("account_key")
 
 
+class NotMainDevice(ClientError):
+    """Only the account's main device can do that: open it there."""
+
+
+class LinkFailed(ClientError):
+    """A device was not linked, and nothing of it is active. `reason` is a stable word, the text
+    says what happened and what to do."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class RecoveryFailed(ClientError):
+    """The account was not recovered, and nothing changed. `reason` is a stable word, the text
+    says what happened and what to do."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class NumberChanged(ClientError):
+    """The number belongs to another account than the one written to before: nothing was sent.
+    `Client.accept_number_change` goes on with the new account."""
+
+
+class BadAddress(ClientError):
+    """The server's address is none: an http or https URL is needed."""
+
+
+class Unaddressed(ClientError):
+    """None of the devices that a control message is for is listed any more."""
+
+
 class TextTooLong(ClientError):
     """The text is longer than one message may be."""
 

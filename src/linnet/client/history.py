@@ -107,21 +107,23 @@ def state(db: apsw.Connection, account: bytes, id: bytes) -> State | None:
 
 def mark_sent(
     db: apsw.Connection, account: bytes, id: bytes, conv_seq: int, server_ms: int
-) -> None:
-    """The server accepted a message of ours."""
+) -> bool:
+    """The server accepted a message of ours. False if it is none of history."""
     db.execute(
         "UPDATE messages SET state = 'sent', reason = '', conv_seq = ?, received_ms = ?"
         " WHERE id = ? AND sender = ?",
         (conv_seq, server_ms, id, account),
     )
+    return bool(db.changes())
 
 
-def mark_not_sent(db: apsw.Connection, account: bytes, id: bytes, to: State, reason: str) -> None:
-    """A message of ours will not be sent, or nobody can tell."""
+def mark_not_sent(db: apsw.Connection, account: bytes, id: bytes, to: State, reason: str) -> bool:
+    """A message of ours will not be sent, or nobody can tell. False if it is none of history."""
     db.execute(
         "UPDATE messages SET state = ?, reason = ? WHERE id = ? AND sender = ?",
         (to.value, reason, id, account),
     )
+    return bool(db.changes())
 
 
 def unite_mark(

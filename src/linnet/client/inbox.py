@@ -14,8 +14,8 @@ import apsw
 from linnet.client import cursor, facts, history, keys, lists, outbox, parking
 from linnet.client.cursor import Step
 from linnet.client.events import Delivered, Event, State
-from linnet.client.facts import Cursor, Proof, Told
-from linnet.client.opening import Filed, Opener, placeholder
+from linnet.client.facts import Clock, Cursor, Proof, Told
+from linnet.client.opening import Filed, Learned, Opener, placeholder
 from linnet.client.outbox import Verdict, verdict
 from linnet.crypto.messages import PREKEY
 from linnet.wire.codec import Unknown
@@ -31,7 +31,7 @@ from linnet.wire.frames import (
     ServerFrame,
     Status,
 )
-from linnet.wire.ids import AccountId, ConversationId, direct_conversation
+from linnet.wire.ids import AccountId, ConversationId, direct_conversation, message_id
 
 RATE_LIMITED_HOLD_MS: Final = 5_000
 RESEALS_AT_ONCE: Final = 3
@@ -40,14 +40,20 @@ RESEALS_AT_ONCE: Final = 3
 
 @dataclass(slots=True)
 class Effects:
-    """What is to be done once the transaction is committed."""
+    """What is to be done once the transaction is committed.
+
+    `arrived`: rows of history are new; `answered`: the server spoke about these messages of ours,
+    and for good about those in `over`; `read`: a reader ran, and may have something to send.
+    """
 
     events: list[Event] = field(default_factory=list)
     arrived: bool = False
     ack: int | None = None
     gap: bool = False
     answered: list[bytes] = field(default_factory=list)
+    over: list[bytes] = field(default_factory=list)
     parked: bool = False
+    read: bool = False
     keys_low: bool = False
 
 
@@ -109,16 +115,18 @@ class Inbox:
     def unpark(self, db: apsw.Connection, sender: bytes, now_ms: int) -> Effects:
         """Try again what is parked of a sender; what waited too long gets a placeholder."""
         effects = Effects()
+        self._unpark(db, sender, now_ms, effects)
+        return effects
+
+    def _unpark(self, db: apsw.Connection, sender: bytes, now_ms: int, effects: Effects) -> None:
         for frame, parked_ms in parking.take(db, sender):
-            filed = self._file(db, frame, now_ms, effects)
-            if filed is not Filed.PARKED:
+            if self._file(db, frame, now_ms, effects, freeing=True) is not Filed.PARKED:
                 continue
             if now_ms - parked_ms > parking.PARK_MS:
                 parking.remove(db, frame)
-                effects.arrived |= placeholder(db, frame) is Filed.SHOWN
+                effects.arrived |= placeholder(db, frame, now_ms) is Filed.SHOWN
             else:
                 parking.keep_time(db, frame, parked_ms)
-        return effects
 
     def _row(
         self, db: apsw.Connection, frame: RowFrame, position: int, now_ms: int, effects: Effects
@@ -157,19 +165,35 @@ class Inbox:
         )
         effects.events += settled
         effects.answered.append(frame.id)
+        effects.over.append(frame.id)
         for event in settled:
             # The recipient's report may have come before the server's own.
             peer = outbox.accepted_peer(db, frame.id)
             if peer is not None:
                 self._tick(db, event.conversation, peer, effects)  # type: ignore[union-attr]
 
-    def _file(self, db: apsw.Connection, frame: Deliver, now_ms: int, effects: Effects) -> Filed:
+    def _file(
+        self,
+        db: apsw.Connection,
+        frame: Deliver,
+        now_ms: int,
+        effects: Effects,
+        *,
+        freeing: bool = False,
+    ) -> Filed:
+        """Take in a message; what was parked of senders of whom it taught something comes after."""
         if frame.sets is not None:
             lists.doubt(db, frame.sender, set=frame.sets[1])
-        filed = self._opener.file(db, frame, now_ms, effects.events)
+        learned = Learned()
+        filed = self._opener.file(db, frame, now_ms, learned)
+        effects.events += learned.events
         effects.arrived |= filed is Filed.SHOWN
         effects.parked |= filed is Filed.PARKED
+        effects.read |= filed is Filed.READ
         effects.keys_low |= frame.kind == PREKEY and keys.running_low(db)
+        if not freeing:
+            for sender in learned.about:
+                self._unpark(db, sender, now_ms, effects)
         return filed
 
     def _rejected(
@@ -181,6 +205,8 @@ class Inbox:
         effects: Effects,
     ) -> None:
         effects.answered.append(frame.id)
+        if frame.code == "not_listed" and self._readdressed(db, frame, now_ms, effects):
+            return
         match verdict(frame.code, frame.retryable, unanswered):
             case Verdict.SEAL_AGAIN:
                 self._reseal(db, frame, now_ms)
@@ -188,9 +214,29 @@ class Inbox:
                 limited = frame.code == "rate_limited"
                 outbox.hold(db, frame.id, now_ms, RATE_LIMITED_HOLD_MS if limited else 0)
             case Verdict.UNKNOWN:
+                effects.over.append(frame.id)
                 effects.events += outbox.give_up(db, self._me, frame.id, State.UNKNOWN, frame.code)
             case Verdict.FAILED:
+                effects.over.append(frame.id)
                 effects.events += outbox.give_up(db, self._me, frame.id, State.FAILED, frame.code)
+
+    def _readdressed(
+        self, db: apsw.Connection, frame: Rejected, now_ms: int, effects: Effects
+    ) -> bool:
+        """Have a control message sealed again for the devices that are still listed.
+
+        The refusal of its id stands for ever, so it gets another. False for other messages, and
+        when the server keeps refusing what its own list says."""
+        peer = outbox.peer(db, frame.id)
+        clock = facts.get_or(db, Clock())
+        new_id = message_id(now_ms + clock.offset_ms, self._opener.sessions.rng(10))
+        if peer is None or not outbox.readdress(db, frame.id, new_id, RESEALS_AT_ONCE):
+            return False
+        held = lists.held(db, peer)
+        if held is not None:
+            lists.doubt(db, peer, set=held.list.set + 1)
+        effects.over.append(frame.id)
+        return True
 
     def _reseal(self, db: apsw.Connection, frame: Rejected, now_ms: int) -> None:
         peer = outbox.peer(db, frame.id)

@@ -11,21 +11,17 @@ from typing import Final
 
 import apsw
 
-from linnet.client import facts, keys, lists, outbox, parking
+from linnet.client import device_changes, keys, outbox, parking, reading
 from linnet.client.dialogue import Parts, carry_out
-from linnet.client.errors import ClientError, LoggedOut, Refused
-from linnet.client.facts import Identity, Keys, SignedList
-from linnet.client.lists import Held
-from linnet.client.rest import Api, signed
+from linnet.client.errors import ClientError, LoggedOut
+from linnet.client.own_list import OwnList
+from linnet.client.rest import Api
 from linnet.crypto.errors import CryptoError
-from linnet.signing.device_list import next_list
 from linnet.signing.errors import SigningError
-from linnet.signing.objects import SignedObject
 from linnet.wire import rest
 
 EVERY_S: Final = 3600.0
 AGAIN_S: Final = 60.0
-RESIGN_AFTER_S: Final = 7 * 86_400
 
 _log = logging.getLogger(__name__)
 
@@ -33,10 +29,11 @@ _log = logging.getLogger(__name__)
 class Maintenance:
     """One account's upkeep."""
 
-    def __init__(self, parts: Parts, api: Api, asked: asyncio.Event) -> None:
+    def __init__(self, parts: Parts, api: Api, asked: asyncio.Event, own_list: OwnList) -> None:
         self._parts = parts
         self._api = api
         self._asked = asked
+        self._own_list = own_list
 
     async def run(self) -> None:
         """Keep things up until cancelled, whatever fails on the way. Raises only LoggedOut."""
@@ -59,10 +56,10 @@ class Maintenance:
     async def once(self) -> None:
         """Do what is due now. Raises Offline or Refused where the server did not help."""
         now_ms = self._parts.world.now_ms()
-        await self._parts.store.write(lambda db: outbox.prune(db, now_ms))
+        await self._parts.store.write(lambda db: _prune(db, now_ms))
         await self._unpark()
         await self._keys(now_ms)
-        await self._own_list(now_ms // 1000)
+        await self._own_list.sign_again()
 
     async def _keys(self, now_ms: int) -> None:
         parts, rng = self._parts, self._parts.world.rng
@@ -79,52 +76,6 @@ class Maintenance:
             await parts.tokens.use(lambda token: self._api.upload_keys(token, upload))
             await parts.store.write(lambda db: keys.published(db, upload))
 
-    async def _own_list(self, now_s: int) -> None:
-        """Sign the own list again when it is a week old; upload what was signed, always."""
-        parts = self._parts
-        obj = await parts.store.write(lambda db: self._signed(db, now_s))
-        if obj is None:
-            return
-        await self._upload(obj)
-
-        def uploaded(db: apsw.Connection) -> None:
-            identity = facts.get(db, Identity)
-            assert identity is not None
-            lists.adopt(db, identity.account, obj, now_s * 1000)
-            facts.drop(db, SignedList)
-
-        await parts.store.write(uploaded)
-
-    async def _upload(self, obj: SignedObject) -> None:
-        """Publish the list after the held one; the held one first, as it was signed, if the
-        server's store went back behind it."""
-        try:
-            await self._put(obj)
-        except Refused as refusal:
-            if refusal.code != "conflict":
-                raise
-            held = await self._parts.store.read(_own_held)
-            assert held is not None
-            await self._put(held.obj)
-            await self._put(obj)
-
-    async def _put(self, obj: SignedObject) -> None:
-        body = signed(obj.body, obj.sig)
-        await self._parts.tokens.use(lambda token: self._api.upload_list(token, body))
-
-    def _signed(self, db: apsw.Connection, now_s: int) -> SignedObject | None:
-        begun = facts.get(db, SignedList)
-        if begun is not None:
-            return SignedObject(begun.body, begun.sig)
-        own_keys, held = facts.get(db, Keys), _own_held(db)
-        assert own_keys is not None
-        if held is None or now_s - held.list.issued < RESIGN_AFTER_S:
-            return None
-        account = keys.account_key(own_keys)
-        obj = next_list(held.obj, account, held.list.devices, now_s, self._parts.world.rng)
-        facts.put(db, SignedList(body=obj.body, sig=obj.sig))
-        return obj
-
     async def _unpark(self) -> None:
         parts = self._parts
         for sender in await parts.store.read(parking.senders):
@@ -136,7 +87,7 @@ class Maintenance:
             )
 
 
-def _own_held(db: apsw.Connection) -> Held | None:
-    identity = facts.get(db, Identity)
-    assert identity is not None
-    return lists.held(db, identity.account)
+def _prune(db: apsw.Connection, now_ms: int) -> None:
+    outbox.prune(db, now_ms)
+    reading.prune(db, now_ms)
+    device_changes.prune(db, now_ms)

@@ -6,34 +6,58 @@ tries until the server says which one it accepted. docs/protocol/client.md has t
 """
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 from hmac import compare_digest
 from typing import Any, Final
 
 import apsw
 import msgspec
 
-from linnet.client import history
+from linnet.client import facts, history
 from linnet.client.events import Event, NotSent, Sent, State
+from linnet.client.facts import Identity
 from linnet.client.sql import every, first, number
 from linnet.signing.packing import Value, pack, unpack
-from linnet.wire.ids import ConversationId, MessageId
+from linnet.wire.ids import AccountId, ConversationId, MessageId, direct_conversation
 
 KEEP_ACCEPTED_MS: Final = 35 * 86_400_000
 FIRST_HOLD_MS: Final = 1_000
 LONGEST_HOLD_MS: Final = 60_000
 
 
+class Way(StrEnum):
+    """By which way a message leaves: it chooses the sealer (`linnet.client.sealing`)."""
+
+    PAIR = "pair"
+    """Numbered, to an account (perhaps one's own) and one's own other devices."""
+    CONTROL = "control"
+    """Unnumbered, to some devices of one account; no row of history."""
+    GROUP = "group"
+    """Numbered, to a group; `peer` is the GroupId."""
+    SEALED = "sealed"
+    """To one account without saying from whom."""
+
+
 class Item(msgspec.Struct, kw_only=True):
-    """A message without an answer. `frame` is its current try, encoded; None before the first."""
+    """A message without an answer. `frame` is its current try, encoded; None before the first.
+
+    Of a `lane` one message at a time is without an answer: a conversation, or the control messages
+    for one account. `devices` are those of the peer that a control message is for, None for all.
+    `peer_key` is the peer's account key that was pinned when it was written; to another one it is
+    never sent.
+    """
 
     id: bytes
     conversation: bytes
     peer: bytes
-    counter: int
+    counter: int = 0
     kind: str
     body: Value
     sent_ms: int
+    way: Way = Way.PAIR
+    lane: bytes = b""
+    devices: tuple[int, ...] | None = None
+    peer_key: bytes | None = None
     tries: int = 0
     hold_until_ms: int = 0
     frame: bytes | None = None
@@ -73,27 +97,7 @@ def verdict(code: str, retryable: bool, unanswered: bool) -> Verdict:
 
 def enqueue(db: apsw.Connection, item: Item, me: bytes, device: int, author_key: bytes) -> None:
     """Store a message that is to be sent, give it its counter, and show it in its conversation."""
-    db.execute(
-        "INSERT INTO counters (conversation, last) VALUES (?, 1)"
-        " ON CONFLICT (conversation) DO UPDATE SET last = last + 1",
-        (item.conversation,),
-    )
-    item.counter = number(
-        db, "SELECT last FROM counters WHERE conversation = ?", (item.conversation,)
-    )
-    db.execute(
-        "INSERT INTO outbox (id, conversation, peer, counter, kind, body, sent_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (
-            item.id,
-            item.conversation,
-            item.peer,
-            item.counter,
-            item.kind,
-            pack(item.body),
-            item.sent_ms,
-        ),
-    )
+    enqueue_unshown(db, item)
     row = history.Row(
         conversation=item.conversation,
         sender=me,
@@ -111,14 +115,90 @@ def enqueue(db: apsw.Connection, item: Item, me: bytes, device: int, author_key:
     history.add(db, row)
 
 
+def enqueue_unshown(db: apsw.Connection, item: Item) -> None:
+    """As `enqueue`, for a numbered kind that is no row of history, such as `sync` or `read`."""
+    db.execute(
+        "INSERT INTO counters (conversation, last) VALUES (?, 1)"
+        " ON CONFLICT (conversation) DO UPDATE SET last = last + 1",
+        (item.conversation,),
+    )
+    item.counter = number(
+        db, "SELECT last FROM counters WHERE conversation = ?", (item.conversation,)
+    )
+    item.lane = item.lane or item.conversation
+    _insert(db, item)
+
+
+def enqueue_control(
+    db: apsw.Connection,
+    *,
+    id: bytes,
+    peer: bytes,
+    devices: tuple[int, ...] | None,
+    kind: str,
+    body: Value,
+    sent_ms: int,
+) -> None:
+    """Store a control message for these devices of `peer`, None for all that are listed when it
+    leaves. `peer` may be one's own account: its other devices. It keeps its order among the control
+    messages for that account and holds no conversation up."""
+    identity = facts.get(db, Identity)
+    assert identity is not None, "an account that sends is registered"
+    item = Item(
+        id=id,
+        conversation=direct_conversation(AccountId(identity.account), AccountId(peer)),
+        peer=peer,
+        kind=kind,
+        body=body,
+        sent_ms=sent_ms,
+        way=Way.CONTROL,
+        lane=control_lane(peer),
+        devices=devices,
+    )
+    _insert(db, item)
+
+
+def control_lane(peer: bytes) -> bytes:
+    """The lane of the control messages for an account."""
+    return b"control" + peer
+
+
+def waiting(db: apsw.Connection, id: bytes) -> bool:
+    """Whether this message is still without an answer for good."""
+    return first(db, "SELECT 1 FROM outbox WHERE id = ? AND unknown = 0", (id,)) is not None
+
+
+def _insert(db: apsw.Connection, item: Item) -> None:
+    pinned = first(db, "SELECT account_key FROM lists WHERE account = ?", (item.peer,))
+    db.execute(
+        "INSERT INTO outbox"
+        " (id, conversation, peer, counter, kind, body, sent_ms, way, lane, devices, peer_key)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            item.id,
+            item.conversation,
+            item.peer,
+            item.counter,
+            item.kind,
+            pack(item.body),
+            item.sent_ms,
+            item.way.value,
+            item.lane,
+            None if item.devices is None else bytes(item.devices),
+            pinned and pinned[0],
+        ),
+    )
+
+
 def due(db: apsw.Connection, now_ms: int, limit: int = 256) -> list[Item]:
-    """What may be offered now, oldest first: of each conversation the one message whose turn it is,
+    """What may be offered now, oldest first: of each lane the one message whose turn it is,
     unless it has to wait. Those behind it are due when it has an answer."""
     rows = every(
         db,
-        "SELECT o.id, o.conversation, o.peer, o.counter, o.kind, o.body, o.sent_ms, o.tries,"
-        " o.hold_until_ms, t.frame FROM outbox o LEFT JOIN tries t ON t.id = o.id AND t.try = o.try"
-        " WHERE o.seq IN (SELECT min(seq) FROM outbox WHERE unknown = 0 GROUP BY conversation)"
+        "SELECT o.id, o.conversation, o.peer, o.counter, o.kind, o.body, o.sent_ms, o.way, o.lane,"
+        " o.devices, o.peer_key, o.tries, o.hold_until_ms, t.frame"
+        " FROM outbox o LEFT JOIN tries t ON t.id = o.id AND t.try = o.try"
+        " WHERE o.seq IN (SELECT min(seq) FROM outbox WHERE unknown = 0 GROUP BY lane)"
         " AND o.hold_until_ms <= ? ORDER BY o.seq LIMIT ?",
         (now_ms, limit),
     )
@@ -156,10 +236,10 @@ def settle(
     Nothing happens if it was settled before. If the server names a commitment that no try made,
     something else was accepted under this id: the message has failed as `id_conflict`.
     """
-    row = first(db, "SELECT conversation, peer FROM outbox WHERE id = ?", (id,))
+    row = first(db, "SELECT conversation, peer, way, lane FROM outbox WHERE id = ?", (id,))
     if row is None:
         return []
-    conversation, peer = ConversationId(row[0]), row[1]
+    conversation, peer, way, lane = ConversationId(row[0]), *row[1:]
     tries = every(
         db, "SELECT commitment, z, addressees, own_version FROM tries WHERE id = ?", (id,)
     )
@@ -167,17 +247,20 @@ def settle(
     if kept is None:
         return give_up(db, me, id, State.FAILED, "id_conflict")
     _, z, addressees, own_version = kept
-    history.mark_sent(db, me, id, conv_seq, server_ms)
+    db.execute(
+        "INSERT INTO counters (conversation, attached_version) VALUES (?, ?) ON CONFLICT DO"
+        " UPDATE SET attached_version = max(attached_version, excluded.attached_version)",
+        (lane, own_version),
+    )
+    _forget(db, id)
+    if way == Way.CONTROL:
+        return []
+    shown = history.mark_sent(db, me, id, conv_seq, server_ms)
     db.execute(
         "INSERT OR REPLACE INTO accepted VALUES (?, ?, ?, ?, ?, ?)",
         (id, conversation, peer, z, addressees, now_ms),
     )
-    db.execute(
-        "UPDATE counters SET attached_version = max(attached_version, ?) WHERE conversation = ?",
-        (own_version, conversation),
-    )
-    _forget(db, id)
-    return [Sent(conversation, MessageId(id), conv_seq)]
+    return [Sent(conversation, MessageId(id), conv_seq)] if shown else []
 
 
 def give_up(db: apsw.Connection, me: bytes, id: bytes, to: State, reason: str) -> list[Event]:
@@ -185,15 +268,30 @@ def give_up(db: apsw.Connection, me: bytes, id: bytes, to: State, reason: str) -
 
     An unknown one keeps its tries: should its own row come after all, it is settled.
     """
-    row = first(db, "SELECT conversation FROM outbox WHERE id = ? AND unknown = 0", (id,))
+    row = first(db, "SELECT conversation, way FROM outbox WHERE id = ? AND unknown = 0", (id,))
     if row is None:
         return []
-    history.mark_not_sent(db, me, id, to, reason)
-    if to is State.UNKNOWN:
+    if to is State.UNKNOWN and row[1] != Way.CONTROL:
         db.execute("UPDATE outbox SET unknown = 1 WHERE id = ?", (id,))
     else:
         _forget(db, id)
+    if not history.mark_not_sent(db, me, id, to, reason):
+        return []  # nobody was shown it
     return [NotSent(ConversationId(row[0]), MessageId(id), to, reason)]
+
+
+def readdress(db: apsw.Connection, id: bytes, new_id: bytes, most_tries: int) -> bool:
+    """A control message was refused for good because a device of it is not listed: seal it again,
+    under another id, for those that still are. False, and nothing changes, for other messages and
+    for one that was tried `most_tries` times."""
+    db.execute(
+        "UPDATE outbox SET id = ?, try = NULL WHERE id = ? AND way = 'control' AND tries < ?",
+        (new_id, id, most_tries),
+    )
+    if not db.changes():
+        return False
+    db.execute("DELETE FROM tries WHERE id = ?", (id,))
+    return True
 
 
 def seal_again(db: apsw.Connection, id: bytes) -> int:
@@ -243,7 +341,8 @@ def prune(db: apsw.Connection, now_ms: int) -> None:
 
 
 def _item(row: tuple[Any, ...]) -> Item:
-    id, conversation, peer, counter, kind, body, sent_ms, tries, hold_until_ms, frame = row
+    id, conversation, peer, counter, kind, body, sent_ms, way, lane, devices, key, *state = row
+    tries, hold_until_ms, frame = state
     return Item(
         id=id,
         conversation=conversation,
@@ -252,6 +351,10 @@ def _item(row: tuple[Any, ...]) -> Item:
         kind=kind,
         body=unpack(body),
         sent_ms=sent_ms,
+        way=Way(way),
+        lane=lane,
+        devices=None if devices is None else tuple(devices),
+        peer_key=key,
         tries=tries,
         hold_until_ms=hold_until_ms,
         frame=frame,

@@ -78,5 +78,31 @@ MIGRATIONS: Final = (
     """
     CREATE INDEX outbox_turns ON outbox (conversation, seq) WHERE unknown = 0;
     """,
+    """
+    -- A lane keeps its order; `way` chooses who seals; `devices` narrows a control message;
+    -- `peer_key` is the account key that was pinned when the message was written.
+    ALTER TABLE outbox ADD COLUMN lane BLOB NOT NULL DEFAULT x'';
+    ALTER TABLE outbox ADD COLUMN way TEXT NOT NULL DEFAULT 'pair';
+    ALTER TABLE outbox ADD COLUMN devices BLOB;
+    ALTER TABLE outbox ADD COLUMN peer_key BLOB;
+    UPDATE outbox SET lane = conversation;
+    DROP INDEX outbox_turns;
+    CREATE INDEX outbox_lanes ON outbox (lane, seq) WHERE unknown = 0;
+
+    -- Messages that were read and are no rows of history, so that none is read twice.
+    CREATE TABLE seen (
+        conversation BLOB NOT NULL, sender BLOB NOT NULL, id BLOB NOT NULL,
+        seen_ms INTEGER NOT NULL, PRIMARY KEY (conversation, sender, id)) STRICT, WITHOUT ROWID;
+    CREATE INDEX seen_since ON seen (seen_ms);
+    -- What was dropped, damaged or lost, by why (linnet.client.health).
+    CREATE TABLE counts (name TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    """,
+    """
+    -- Devices that joined or left an account (linnet.client.device_changes).
+    CREATE TABLE device_changes (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, account BLOB NOT NULL, device INTEGER NOT NULL,
+        identity BLOB NOT NULL, kind INTEGER NOT NULL, name BLOB NOT NULL,
+        joined INTEGER NOT NULL, at_ms INTEGER NOT NULL) STRICT;
+    """,
 )
 """One script a version, in order; `user_version` says how many were run."""

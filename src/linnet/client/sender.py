@@ -1,9 +1,9 @@
 """The sender: offers what is in the outbox over an open link, in order.
 
-Of each conversation one message at most is without an answer; the next leaves when that one was
-answered for good, so that whatever is refused or lost, a conversation keeps its order. Up to
-`WINDOW` conversations are served at once. Whatever has no answer after `ANSWER_S`, or when the link
-broke, is offered again with the same bytes.
+Of each lane (a conversation, or the control messages for an account) one message at most is without
+an answer; the next leaves when that one was answered for good, so that whatever is refused or lost,
+a lane keeps its order. Up to `WINDOW` lanes are served at once. Whatever has no answer after
+`ANSWER_S`, or when the link broke, is offered again with the same bytes.
 """
 
 import asyncio
@@ -16,10 +16,10 @@ import msgspec
 from linnet.client import outbox
 from linnet.client.directory import Directory
 from linnet.client.environment import Environment, Link
-from linnet.client.errors import KeyChanged, NotTrusted, Offline, Refused
+from linnet.client.errors import KeyChanged, NotTrusted, Offline, Refused, Unaddressed
 from linnet.client.events import Event, NotSent, State
-from linnet.client.outbox import Item
-from linnet.client.sealing import Missing, Sealer
+from linnet.client.outbox import Item, Way
+from linnet.client.sealing import Missing, Sealers
 from linnet.client.sessions import Peer
 from linnet.client.store import Store
 from linnet.crypto.content import TooLong
@@ -35,6 +35,10 @@ SEAL_ROUNDS: Final = 4
 _log = logging.getLogger(__name__)
 
 
+class NotYet(Exception):
+    """Nothing that could be fetched would help: the message waits."""
+
+
 class Sender:
     """Offers messages; one `run` at a time."""
 
@@ -42,13 +46,13 @@ class Sender:
         self,
         store: Store,
         directory: Directory,
-        sealer: Sealer,
+        sealers: Sealers,
         world: Environment,
         tell: Callable[[Event], None],
     ) -> None:
         self._store = store
         self._directory = directory
-        self._sealer = sealer
+        self._sealers = sealers
         self._world = world
         self._tell = tell
         self._wake = asyncio.Event()
@@ -120,11 +124,17 @@ class Sender:
         except (Offline, Refused) as error:
             await self._hold(item, error)
             return None
+        except NotYet:
+            await self._wait(item)
+            return None
         except KeyChanged:
             await self._give_up(item, "identity_changed")
             return None
         except NotTrusted:
             await self._give_up(item, "not_trusted")
+            return None
+        except Unaddressed:
+            await self._give_up(item, "no_device")
             return None
         except TooLong:
             await self._give_up(item, "too_large")
@@ -145,15 +155,17 @@ class Sender:
             now_ms = self._world.now_ms()
             try:
                 found = await self._store.write(
-                    lambda db, now=now_ms: self._sealer.seal(db, item, bundles, now)  # type: ignore[misc]
+                    lambda db, now=now_ms: self._sealers.seal(db, item, bundles, now)  # type: ignore[misc]
                 )
             except KeyChanged:
                 # The server may have gone back to the pinned key, or never have left it.
-                if item.peer in fetched:
+                if item.peer in fetched or item.way is Way.GROUP:
                     raise
                 found = Missing(lists=(item.peer,))
             if isinstance(found, bytes):
                 return found
+            if found.nothing:
+                raise NotYet
             await self._fetch(found, bundles)
             fetched.update(found.lists)
         raise Offline("device lists keep changing")
@@ -169,13 +181,14 @@ class Sender:
             await self._give_up(item, "unknown_recipient")
             return
         wait_s = error.retry_after_s if isinstance(error, Refused) else None
+        await self._wait(item, int(1000 * (wait_s or 0)))
+
+    async def _wait(self, item: Item, at_least_ms: int = 0) -> None:
         now_ms = self._world.now_ms()
-        await self._store.write(
-            lambda db: outbox.hold(db, item.id, now_ms, int(1000 * (wait_s or 0)))
-        )
+        await self._store.write(lambda db: outbox.hold(db, item.id, now_ms, at_least_ms))
 
     async def _give_up(self, item: Item, reason: str) -> None:
-        me = self._sealer.sessions.me.account
+        me = self._sealers.me
         # A first try without an answer may have been accepted before trust was lost.
         state = State.UNKNOWN if item.id in self.unanswered else State.FAILED
         await self._store.write(
@@ -183,7 +196,7 @@ class Sender:
         )
 
     def _given_up(self, events: list[Event]) -> None:
-        self._wake.set()  # the next of the conversation
+        self._wake.set()  # the next of the lane
         for event in events:
             if isinstance(event, NotSent):
                 self.settled([event.id])
