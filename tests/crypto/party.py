@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from linnet.crypto import session
-from linnet.crypto.messages import Address
+from linnet.crypto.messages import Address, PreKeySignalMessage, encode_prekey
 from linnet.crypto.prekeys import (
     KemPreKey,
     LastResortUse,
@@ -163,7 +163,7 @@ class Party:
 
     def _encrypt(self, peer: Address, text: bytes) -> tuple[SessionRecord, Ciphertext]:
         return session.encrypt(
-            self.records[peer], self.local, self.address, peer, text, self.now_ms
+            self.records[peer], self.local, self.address, peer, text, self.now_ms, self.rng
         )
 
     def state(self) -> dict[Address, bytes]:
@@ -185,3 +185,10 @@ def acquainted(seed: int | str = 0) -> tuple[Party, Party]:
     bob.receive(alice.address, alice.send(bob.address, b"hello"))
     alice.receive(bob.address, bob.send(alice.address, b"hello yourself"))
     return alice, bob
+
+
+def encoded(first: PreKeySignalMessage, **changes: bytes) -> bytes:
+    """Encode a parsed first message again, with changes."""
+    fields = {name: getattr(first, name) for name in PreKeySignalMessage.__slots__}
+    message = first.message.covered + first.message.mac
+    return encode_prekey(**{**fields, "message": message, **changes})

@@ -29,7 +29,7 @@ def signal(**changes: object) -> bytes:
         "counter": 3,
         "previous_counter": 200,
         "ciphertext": b"c" * 32,
-        "pq_ratchet": b"",
+        "pq_ratchet": b"pq",
         "addresses": address_field(ALICE, BOB),
     }
     return encode_signal(**{**fields, **changes}) + MAC  # type: ignore[arg-type]
@@ -51,7 +51,7 @@ def prekey(**changes: object) -> bytes:
 
 def test_a_signal_message_in_bytes() -> None:
     assert signal(ciphertext=b"c" * 16).hex() == (
-        "44" + "0a21" + KEY.hex() + "1003" + "18c801" + "2210" + "63" * 16
+        "44" + "0a21" + KEY.hex() + "1003" + "18c801" + "2210" + "63" * 16 + "2a027071"
         + "3224" + "00" + "61" * 16 + "01" + "00" + "62" * 16 + "07" + MAC.hex()
     )  # fmt: skip
 
@@ -66,7 +66,7 @@ def test_a_prekey_message_in_bytes() -> None:
 
 
 def test_a_signal_message_is_parsed() -> None:
-    data = signal(pq_ratchet=b"pq")
+    data = signal()
     message = parse_signal(data)
     assert message.ratchet_key == KEY
     assert (message.counter, message.previous_counter) == (3, 200)

@@ -9,12 +9,14 @@ from linnet.crypto import ratchet
 from linnet.crypto.errors import BadMac, Duplicate, Malformed, TooFarAhead
 from linnet.crypto.kdf import Agreement
 from linnet.crypto.messages import parse_signal
-from linnet.crypto.ratchet import MAX_CHAINS, MAX_JUMP, MAX_SKIPPED, Parties, Ratchet, Steps
+from linnet.crypto.ratchet import MAX_CHAINS, MAX_SKIPPED, Parties, Ratchet
+from linnet.crypto.steps import MAX_JUMP, Steps
 from linnet.signing.keys import generate
 
 RNG = seeded("ratchet")
 ALICE, BOB = generate(RNG), generate(RNG)
 PAIR = generate(RNG)
+SALT = b"s" * 32
 AGREED = Agreement(b"r" * 32, b"c" * 32, b"p" * 32)
 
 
@@ -25,13 +27,15 @@ class Side:
         self.state = state
         self.parties = parties
 
-    def send(self, text: bytes, **options: bytes) -> bytes:
-        self.state, message = ratchet.encrypt(self.state, self.parties, text, None, **options)
+    def send(self, text: bytes, *, salt: bytes = SALT) -> bytes:
+        self.state, message = ratchet.encrypt(
+            self.state, self.parties, text, None, pq_ratchet=b"field", salt=salt
+        )
         return message
 
-    def receive(self, message: bytes, steps: Steps | None = None, **options: bytes) -> bytes:
+    def receive(self, message: bytes, steps: Steps | None = None, *, salt: bytes = SALT) -> bytes:
         self.state, text = ratchet.decrypt(
-            self.state, self.parties, parse_signal(message), steps or Steps(), RNG, **options
+            self.state, self.parties, parse_signal(message), steps or Steps(), RNG, salt=salt
         )
         return text
 
@@ -205,8 +209,8 @@ def test_bad_padding_under_a_good_mac_is_refused(
 
 def test_the_post_quantum_key_goes_into_the_message_keys(alice: Side, bob: Side) -> None:
     salt = b"q" * 32
-    data = alice.send(b"text", salt=salt, pq_ratchet=b"state")
-    assert parse_signal(data).pq_ratchet == b"state"
+    data = alice.send(b"text", salt=salt)
+    assert parse_signal(data).pq_ratchet == b"field"
     with pytest.raises(BadMac):
         bob.receive(data)
     assert bob.receive(data, salt=salt) == b"text"

@@ -8,13 +8,14 @@ from tests.crypto.transcript import FOLDER, RecordedParty
 from tests.referee.libsignal import Libsignal, Stranger
 from tests.referee.schedule import Correspondent, converse
 
-MESSAGES = 80
+LONG = 450  # so that three epochs of the post-quantum ratchet begin
+SHORT = 80
 
 
 def main() -> None:
     """Record one conversation for each side that may open, with and without one-time keys."""
     FOLDER.mkdir(exist_ok=True)
-    with Libsignal("0.90.0") as libsignal:
+    with Libsignal() as libsignal:
         for seed, (by_us, one_time) in enumerate(
             (by_us, one_time) for by_us in (True, False) for one_time in (True, False)
         ):
@@ -28,8 +29,8 @@ def main() -> None:
                 ours.open(theirs.address, theirs.bundle(one_time=one_time))
             else:
                 theirs.open(ours.address, ours.published)
-            converse(opening, opened, seed, MESSAGES)
-            about = f"libsignal-client 0.90.0, {opener} open, schedule seed {seed}"
+            converse(opening, opened, seed, LONG if one_time else SHORT)
+            about = f"libsignal-client {libsignal.version}, {opener} open, schedule seed {seed}"
             ours.save(FOLDER / f"{name}.json", about, theirs.address)
 
 

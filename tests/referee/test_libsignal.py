@@ -17,15 +17,12 @@ from linnet.crypto.messages import (
     parse_prekey,
     parse_signal,
 )
-from linnet.crypto.ratchet import MAX_JUMP
 from linnet.crypto.session import Ciphertext
+from linnet.crypto.steps import MAX_JUMP
 from linnet.signing import xeddsa
 from linnet.signing.keys import generate
 
-pytestmark = [
-    pytest.mark.referee,
-    pytest.mark.parametrize("libsignal", ["0.90.0"], indirect=True),
-]
+pytestmark = pytest.mark.referee
 MESSAGES = 300
 
 
@@ -113,16 +110,6 @@ def test_our_encoding_of_their_messages_is_their_encoding(pair: Pair, by_us: boo
             message.addresses,
         )
         assert encoded + message.mac == inner
-
-
-def test_they_talk_us_out_of_the_post_quantum_ratchet_of_this_version(pair: Pair) -> None:
-    pair.opened(by_us=False)
-    first = pair.theirs.send(pair.ours.address, b"hello")
-    assert parse_prekey(first.data).message.pq_ratchet[:3] == b"\x01\x01\x00"
-    pair.ours.receive(pair.theirs.address, first)
-    pair.to_them(b"we have none")
-    answer = pair.theirs.send(pair.ours.address, b"then neither do we")
-    assert parse_signal(answer.data).pq_ratchet == b""
 
 
 def test_both_opening_at_once_end_up_in_one_session(pair: Pair) -> None:

@@ -61,7 +61,7 @@ class Sessions:
         if record is None:
             raise StaleSession("no session")
         after, ciphertext = session.encrypt(
-            record, self.local, self.me, Address(*peer), plaintext, now_ms
+            record, self.local, self.me, Address(*peer), plaintext, now_ms, self.rng
         )
         _save(db, peer, after)
         return ciphertext

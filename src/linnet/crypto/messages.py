@@ -108,7 +108,7 @@ def encode_signal(
             (2, counter),
             (3, previous_counter),
             (4, ciphertext),
-            (5, pq_ratchet or None),
+            (5, pq_ratchet),
             (6, addresses),
         )
     )
@@ -125,7 +125,7 @@ def parse_signal(data: bytes) -> SignalMessage:
             counter=numbers[2],
             previous_counter=numbers.get(3, 0),
             ciphertext=strings[4],
-            pq_ratchet=strings.get(5, b""),
+            pq_ratchet=strings[5],
             addresses=strings.get(6),
             covered=data[:covered_size],
             mac=data[covered_size:],

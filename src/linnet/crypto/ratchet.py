@@ -2,7 +2,7 @@
 
 States are immutable. `decrypt` returns a new one only after the MAC and the padding held, so a
 forged message cannot change anything; what it can cost is bounded by `Steps`. Message keys take
-`salt`, the key of the post-quantum ratchet, or 32 zero bytes when there is none.
+`salt`, the key of the post-quantum ratchet: `triple` brings the two together.
 
 Receiving chains stay open until five newer ones exist, as deployed peers have it: a message
 that comes late on an old chain derives what it skips at that time.
@@ -18,9 +18,8 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 
 from linnet.crypto.curve import agree
-from linnet.crypto.errors import BadMac, Duplicate, Malformed, TooFarAhead
+from linnet.crypto.errors import BadMac, Duplicate, Malformed
 from linnet.crypto.kdf import (
-    NO_SALT,
     Agreement,
     MessageKeys,
     message_keys,
@@ -30,12 +29,11 @@ from linnet.crypto.kdf import (
 )
 from linnet.crypto.messages import MAC_BYTES, SignalMessage, encode_signal
 from linnet.crypto.secret import SecretStruct
+from linnet.crypto.steps import Steps
 from linnet.signing.keys import KeyPair, Rng, generate
 
-MAX_JUMP: Final = 2000
 MAX_SKIPPED: Final = 2000
 MAX_CHAINS: Final = 5
-MAX_STEPS: Final = 10_000
 
 _BLOCK_BYTES: Final = 16
 
@@ -71,19 +69,6 @@ class Ratchet(SecretStruct, frozen=True, array_like=True):
         return any(chain.ratchet_key == ratchet_key for chain in self.receiving)
 
 
-@dataclass(slots=True)
-class Steps:
-    """How many chain steps one incoming message may still cost, over all sessions tried."""
-
-    left: int = MAX_STEPS
-
-    def take(self, count: int) -> None:
-        """Raises TooFarAhead, before any work, if `count` is too many."""
-        if count > MAX_JUMP or count > self.left:
-            raise TooFarAhead("the counter skips too many messages")
-        self.left -= count
-
-
 @dataclass(frozen=True, slots=True)
 class Parties:
     """The identity keys that every MAC covers (33 bytes each)."""
@@ -110,8 +95,8 @@ def encrypt(
     plaintext: bytes,
     addresses: bytes | None,
     *,
-    pq_ratchet: bytes = b"",
-    salt: bytes = NO_SALT,
+    pq_ratchet: bytes,
+    salt: bytes,
 ) -> tuple[Ratchet, bytes]:
     """Return (next state, SignalMessage with its MAC).
 
@@ -141,7 +126,7 @@ def decrypt(
     steps: Steps,
     rng: Rng,
     *,
-    salt: bytes = NO_SALT,
+    salt: bytes,
 ) -> tuple[Ratchet, bytes]:
     """Return (next state, plaintext).
 

@@ -10,10 +10,12 @@ from typing import Final, Literal
 import msgspec
 
 from linnet.crypto.errors import Malformed
-from linnet.crypto.ratchet import Ratchet
 from linnet.crypto.secret import SecretStruct
+from linnet.crypto.triple import TripleRatchet
 
 MAX_ARCHIVED: Final = 40
+VERSION: Final = 2
+"""Of a stored record. Version 1 had sessions without the post-quantum ratchet; none is left."""
 
 
 class Pending(SecretStruct, frozen=True, array_like=True):
@@ -33,7 +35,7 @@ class Session(SecretStruct, frozen=True, array_like=True):
     initiator: bool
     base_key: bytes
     created_ms: int
-    ratchet: Ratchet
+    ratchet: TripleRatchet
     pending: Pending | None
 
 
@@ -50,7 +52,7 @@ class SessionRecord(SecretStruct, frozen=True, array_like=True):
 
     def to_bytes(self) -> bytes:
         """Encode for the local store. Contains private keys."""
-        return _ENCODER.encode((1, self.current, self.archived))
+        return _ENCODER.encode((VERSION, self.current, self.archived))
 
     @staticmethod
     def from_bytes(data: bytes) -> "SessionRecord":
@@ -96,5 +98,5 @@ def decode_session(data: bytes) -> Session:
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
-_DECODER: Final = msgspec.msgpack.Decoder(tuple[Literal[1], Session, tuple[bytes, ...]])
+_DECODER: Final = msgspec.msgpack.Decoder(tuple[Literal[2], Session, tuple[bytes, ...]])
 _SESSION_DECODER: Final = msgspec.msgpack.Decoder(Session)

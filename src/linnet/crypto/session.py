@@ -9,10 +9,11 @@ keyed by (account, device, identity key), and the caller has checked that key on
 from dataclasses import dataclass, field
 from typing import Final
 
-from linnet.crypto import pqxdh, ratchet
+from linnet.crypto import pqxdh, triple
 from linnet.crypto.errors import (
     BadMac,
     CryptoError,
+    Duplicate,
     Malformed,
     NoSession,
     Replayed,
@@ -26,7 +27,6 @@ from linnet.crypto.messages import (
     WHISPER,
     Address,
     PreKeySignalMessage,
-    SignalMessage,
     address_field,
     check_addresses,
     encode_prekey,
@@ -43,8 +43,10 @@ from linnet.crypto.prekeys import (
     SignedPreKey,
     verify_bundle,
 )
-from linnet.crypto.ratchet import Parties, Steps
+from linnet.crypto.ratchet import Parties
 from linnet.crypto.record import Pending, Session, SessionRecord
+from linnet.crypto.steps import Steps
+from linnet.crypto.triple import Incoming, TripleRatchet
 from linnet.signing.keys import KeyPair, Rng, generate
 
 MAX_UNANSWERED_MS: Final = 30 * 24 * 3600 * 1000
@@ -92,7 +94,7 @@ def initiate(
         initiator=True,
         base_key=base.public,
         created_ms=now_ms,
-        ratchet=ratchet.start_as_initiator(agreed, bundle.signed_pre_key, rng),
+        ratchet=triple.start_as_initiator(agreed, bundle.signed_pre_key, rng),
         pending=Pending(
             bundle.pre_key_id, bundle.signed_pre_key_id, bundle.kem_pre_key_id, kem_ciphertext
         ),
@@ -107,6 +109,7 @@ def encrypt(
     remote_addr: Address,
     plaintext: bytes,
     now_ms: int,
+    rng: Rng,
 ) -> tuple[SessionRecord, Ciphertext]:
     """Encrypt under the current session.
 
@@ -116,11 +119,12 @@ def encrypt(
     session = record.current
     if session.pending and now_ms - session.created_ms > MAX_UNANSWERED_MS:
         raise StaleSession("unanswered for 30 days")
-    moved, message = ratchet.encrypt(
+    moved, message = triple.encrypt(
         session.ratchet,
         _parties(local, session),
         plaintext,
         address_field(local_addr, remote_addr),
+        rng,
     )
     after = record.with_used(0, _moved(session, moved, session.pending))
     if session.pending is None:
@@ -156,7 +160,7 @@ def decrypt(
     check_addresses(message, remote_addr, local_addr, required=require_addresses)
     if record is None:
         raise NoSession("no session with this device")
-    after, plaintext = _decrypt_with(record, local, message, rng)
+    after, plaintext = _decrypt_with(record, local, triple.read(message, first=False), rng)
     return Decrypted(after, plaintext, record.remote_identity)
 
 
@@ -177,18 +181,20 @@ def _decrypt_first(
     rng: Rng,
 ) -> Decrypted:
     _check_identity(record, first.identity_key)
+    incoming = triple.read(first.message, first=True)
     if record is not None:
         for place, session in record.holding(first.base_key):
             if session.base_key == first.base_key and not session.initiator:
-                after, plaintext = _decrypt_in(record, place, session, local, first.message, rng)
+                after, plaintext = _decrypt_in(record, place, session, local, incoming, rng)
                 return Decrypted(after, plaintext, first.identity_key)
-    return _accept(record, local, first, prekeys, now_ms, rng)
+    return _accept(record, local, first, incoming, prekeys, now_ms, rng)
 
 
 def _accept(
     record: SessionRecord | None,
     local: LocalIdentity,
     first: PreKeySignalMessage,
+    incoming: Incoming,
     prekeys: PreKeyLookup,
     now_ms: int,
     rng: Rng,
@@ -204,11 +210,11 @@ def _accept(
         initiator=False,
         base_key=first.base_key,
         created_ms=now_ms,
-        ratchet=ratchet.start_as_responder(agreed, KeyPair(signed.private, signed.public)),
+        ratchet=triple.start_as_responder(agreed, KeyPair(signed.private, signed.public)),
         pending=None,
     )
     parties = _parties(local, session)
-    moved, plaintext = ratchet.decrypt(session.ratchet, parties, first.message, Steps(), rng)
+    moved, plaintext = triple.decrypt(session.ratchet, parties, incoming, Steps(), rng)
     return Decrypted(
         record=_with_new(record, _moved(session, moved, None)),
         plaintext=plaintext,
@@ -231,18 +237,19 @@ def _look_up(
 
 
 def _decrypt_with(
-    record: SessionRecord, local: LocalIdentity, message: SignalMessage, rng: Rng
+    record: SessionRecord, local: LocalIdentity, incoming: Incoming, rng: Rng
 ) -> tuple[SessionRecord, bytes]:
     """Decrypt with the session that knows the ratchet key, or else with any that can turn to it."""
-    for place, session in record.holding(message.ratchet_key):
-        if session.ratchet.knows(message.ratchet_key):
-            return _decrypt_in(record, place, session, local, message, rng)
+    ratchet_key = incoming.message.ratchet_key
+    for place, session in record.holding(ratchet_key):
+        if session.ratchet.double.knows(ratchet_key):
+            return _decrypt_in(record, place, session, local, incoming, rng)
     steps = Steps()
     failure: CryptoError = BadMac("no session authenticates this message")
     for place, session in record.sessions():
         try:
-            return _decrypt_in(record, place, session, local, message, rng, steps)
-        except BadMac:
+            return _decrypt_in(record, place, session, local, incoming, rng, steps)
+        except (BadMac, Duplicate):  # another session's message may have a number this one has read
             continue
         except TooFarAhead as error:
             failure = error
@@ -254,17 +261,17 @@ def _decrypt_in(
     place: int,
     session: Session,
     local: LocalIdentity,
-    message: SignalMessage,
+    incoming: Incoming,
     rng: Rng,
     steps: Steps | None = None,
 ) -> tuple[SessionRecord, bytes]:
     parties = _parties(local, session)
-    moved, plaintext = ratchet.decrypt(session.ratchet, parties, message, steps or Steps(), rng)
+    moved, plaintext = triple.decrypt(session.ratchet, parties, incoming, steps or Steps(), rng)
     # That the peer can encrypt under this session proves that it has it: nothing is pending.
     return record.with_used(place, _moved(session, moved, None)), plaintext
 
 
-def _moved(session: Session, moved: ratchet.Ratchet, pending: Pending | None) -> Session:
+def _moved(session: Session, moved: TripleRatchet, pending: Pending | None) -> Session:
     return Session(
         session.remote_identity,
         session.remote_registration_id,
