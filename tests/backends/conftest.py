@@ -11,6 +11,7 @@ from linnet.server.backends.memory.devices import MemoryDevices
 from linnet.server.backends.memory.directory import MemoryDirectory
 from linnet.server.backends.memory.groups import MemoryGroups
 from linnet.server.backends.memory.keys import MemoryKeys
+from linnet.server.backends.memory.links import MemoryLinks
 from linnet.server.backends.memory.registrations import MemoryRegistrations
 from linnet.server.backends.memory.rosters import MemoryRosters
 from linnet.server.backends.memory.tokens import MemoryTokens
@@ -20,6 +21,7 @@ from linnet.server.backends.sqlite.devices import SqliteDevices
 from linnet.server.backends.sqlite.directory import SqliteDirectory
 from linnet.server.backends.sqlite.groups import SqliteGroups
 from linnet.server.backends.sqlite.keys import SqliteKeys
+from linnet.server.backends.sqlite.links import SqliteLinks
 from linnet.server.backends.sqlite.registrations import SqliteRegistrations
 from linnet.server.backends.sqlite.rosters import SqliteRosters
 from linnet.server.backends.sqlite.tokens import SqliteTokens
@@ -28,6 +30,7 @@ from linnet.server.ports.devices import Devices
 from linnet.server.ports.directory import Directory
 from linnet.server.ports.groups import Groups
 from linnet.server.ports.keys import Keys
+from linnet.server.ports.links import Links
 from linnet.server.ports.registrations import Registrations
 from linnet.server.ports.rosters import Rosters
 from linnet.server.ports.tokens import Tokens
@@ -45,22 +48,24 @@ class Stores:
     directory: Directory
     groups: Groups
     rosters: Rosters
+    links: Links
 
 
 @pytest.fixture(params=["memory", "sqlite"])
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
     if request.param == "memory":
-        devices, rosters = MemoryDevices(), MemoryRosters()
-        accounts = MemoryAccounts(devices)
+        devices, keys, rosters = MemoryDevices(), MemoryKeys(), MemoryRosters()
+        accounts = MemoryAccounts(devices, keys)
         yield Stores(
             accounts,
             devices,
             MemoryRegistrations(),
-            MemoryKeys(),
+            keys,
             MemoryTokens(),
             MemoryDirectory(accounts, devices),
             MemoryGroups(rosters),
             rosters,
+            MemoryLinks(devices, keys),
         )
         return
     db = Database(tmp_path / "linnet.db")
@@ -74,5 +79,6 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         SqliteDirectory(db),
         SqliteGroups(db),
         SqliteRosters(db),
+        SqliteLinks(db),
     )
     await db.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -13,6 +13,7 @@ from linnet.server.api.services import Services
 from linnet.server.backends.memory.accounts import MemoryAccounts
 from linnet.server.backends.memory.devices import MemoryDevices
 from linnet.server.backends.memory.keys import MemoryKeys
+from linnet.server.backends.memory.links import MemoryLinks
 from linnet.server.backends.memory.rates import MemoryRates
 from linnet.server.backends.memory.registrations import MemoryRegistrations
 from linnet.server.backends.memory.tokens import MemoryTokens
@@ -20,14 +21,26 @@ from linnet.server.ports import Unavailable
 from linnet.server.ports.devices import Device, StoredList
 from linnet.server.ports.tokens import Family
 from linnet.server.services.accounts import Accounts, Stores
+from linnet.server.services.admission import Doors
+from linnet.server.services.bells import Bells
 from linnet.server.services.callers import Callers
 from linnet.server.services.contacts import Contacts
 from linnet.server.services.devices import Devices
 from linnet.server.services.keys import Keys
+from linnet.server.services.links import Links
+from linnet.server.services.recovery import Recovery
 from linnet.server.services.tokens import Identity, TokenKeys, Tokens, proof_message
 from linnet.signing import xeddsa
-from linnet.signing.device_list import first_list
+from linnet.signing.device_list import (
+    KIND_DESKTOP,
+    ListedDevice,
+    countersign,
+    decode_list,
+    first_list,
+    next_list,
+)
 from linnet.signing.keys import KeyPair, generate
+from linnet.signing.objects import SignedObject
 from linnet.wire.rest import (
     DeviceKeys,
     KemPreKey,
@@ -149,7 +162,10 @@ class Kit:
         self.limits, self.key_limits = config.Accounts(), config.Keys()
         self.rng = seeded("server")
         self.devices, self.keys = LinkedDevices(), FlakyKeys()
-        self.accounts, self.registrations = MemoryAccounts(self.devices), MemoryRegistrations()
+        self.accounts = MemoryAccounts(self.devices, self.keys)
+        self.links = MemoryLinks(self.devices, self.keys)
+        self.registrations = MemoryRegistrations()
+        self.link_limits, self.bells = config.Links(), Bells(most=8)
         self.families, self.rates = RacedTokens(), MemoryRates()
         self.revoked: list[tuple[bytes, int]] = []
         self.told = 0
@@ -165,22 +181,45 @@ class Kit:
             lambda account, device: self.revoked.append((account, device)),
         )
         stores = Stores(self.accounts, self.devices, self.registrations, self.keys)
+        doors = Doors(self.devices, self.keys, tokens)
+        registering = Accounts(
+            stores,
+            self.rates,
+            self.codes,
+            tokens,
+            self.limits,
+            self.key_limits,
+            b"p" * 32,
+            self.clock,
+            self.rng,
+            self._told,
+        )
         return Services(
-            accounts=Accounts(
-                stores,
-                self.rates,
-                self.codes,
-                tokens,
-                self.limits,
+            accounts=registering,
+            recovery=Recovery(
+                registering,
+                self.accounts,
+                self.devices,
+                doors,
                 self.key_limits,
-                b"p" * 32,
                 self.clock,
-                self.rng,
                 self._told,
             ),
             tokens=tokens,
             callers=Callers(tokens, self.rates, self.limits, self.clock),
-            devices=Devices(self.devices, self.accounts, self.keys, tokens, self.clock, self._told),
+            devices=Devices(self.devices, self.accounts, doors, self.clock, self._told),
+            links=Links(
+                self.links,
+                self.devices,
+                self.accounts,
+                doors,
+                self.rates,
+                self.link_limits,
+                self.key_limits,
+                self.clock,
+                self.bells,
+                self._told,
+            ),
             keys=Keys(self.keys, self.devices, self.rates, self.key_limits, self.clock),
             contacts=Contacts(self.accounts, self.rates, self.key_limits, b"p" * 32, self.clock),
             sync=self.sync,
@@ -204,23 +243,65 @@ class Person:
         signed = first_list(
             account, self.account_key, self.device_key, b"", now_ms // 1000, self.rng
         )
-        upload = self.upload(one_time=2, kem=1)
-        assert upload.signed is not None
-        assert upload.last_resort is not None
         return RegistrationFinish(
             ticket=ticket,
             account_key=self.account_key.public,
             list=Signed(body=signed.body, sig=signed.sig),
-            keys=DeviceKeys(
-                registration_id=4711,
-                identity=self.device_key.public,
-                signed=upload.signed,
-                last_resort=upload.last_resort,
-                one_time=upload.one_time,
-                kem=upload.kem,
-            ),
+            keys=self.bundle(),
             backup=b"sealed",
         )
+
+    def bundle(self) -> DeviceKeys:
+        """The device's whole bundle, with two one-time keys and one for the KEM."""
+        upload = self.upload(one_time=2, kem=1)
+        assert upload.signed is not None
+        assert upload.last_resort is not None
+        return DeviceKeys(
+            registration_id=4711,
+            identity=self.device_key.public,
+            signed=upload.signed,
+            last_resort=upload.last_resort,
+            one_time=upload.one_time,
+            kem=upload.kem,
+        )
+
+    def listing(
+        self,
+        held: Signed,
+        device: Person,
+        now_ms: int,
+        *,
+        primary: int | None = None,
+        alone: bool = False,
+    ) -> Signed:
+        """The list after `held`, signed by this account, with one more device, or it alone."""
+        old = decode_list(held.body)
+        added, id = now_ms // 1000, old.next_id
+        signature = countersign(
+            device.device_key, old.account, self.account_key.public, id, added, device.rng
+        )
+        entry = ListedDevice(id, device.device_key.public, b"", added, KIND_DESKTOP, signature)
+        others = () if alone else old.devices
+        return self.signed_after(held, (*others, entry), now_ms, primary=primary)
+
+    def signed_after(
+        self,
+        held: Signed,
+        devices: Iterable[ListedDevice],
+        now_ms: int,
+        *,
+        primary: int | None = None,
+    ) -> Signed:
+        """The list after `held`, signed by this account, with these devices."""
+        signed = next_list(
+            SignedObject(held.body, held.sig),
+            self.account_key,
+            devices,
+            now_ms // 1000,
+            self.rng,
+            primary=primary,
+        )
+        return Signed(body=signed.body, sig=signed.sig)
 
     def upload(self, one_time: int = 0, kem: int = 0, first_id: int = 1) -> KeyUpload:
         """A correctly signed upload of so many keys."""
@@ -232,10 +313,10 @@ class Person:
             kem=[self._kem(id) for id in ids[:kem]],
         )
 
-    def refresh(self, account: bytes, refresh: str, id: bytes) -> Refresh:
+    def refresh(self, account: bytes, refresh: str, id: bytes, device: int = 1) -> Refresh:
         """A proven refresh request."""
         proof = xeddsa.sign(self.device_key.private, proof_message(refresh, id), self.rng)
-        return Refresh(account=account, device=1, refresh=refresh, id=id, proof=proof)
+        return Refresh(account=account, device=device, refresh=refresh, id=id, proof=proof)
 
     def _signed(self, id: int) -> SignedKey:
         key = generate(self.rng).public

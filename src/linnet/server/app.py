@@ -33,6 +33,7 @@ from linnet.server.backends.sqlite.accounts import SqliteAccounts
 from linnet.server.backends.sqlite.database import Database
 from linnet.server.backends.sqlite.devices import SqliteDevices
 from linnet.server.backends.sqlite.keys import SqliteKeys
+from linnet.server.backends.sqlite.links import SqliteLinks
 from linnet.server.backends.sqlite.registrations import SqliteRegistrations
 from linnet.server.backends.sqlite.timeline import SqliteTimeline
 from linnet.server.backends.sqlite.tokens import SqliteTokens
@@ -43,6 +44,8 @@ from linnet.server.ports import Unavailable
 from linnet.server.ports.codes import CodeSender
 from linnet.server.services.accounts import Accounts, Stores
 from linnet.server.services.addresses import Network, networks
+from linnet.server.services.admission import Doors
+from linnet.server.services.bells import Bells
 from linnet.server.services.callers import Callers
 from linnet.server.services.clock import Clock
 from linnet.server.services.contacts import Contacts
@@ -51,7 +54,9 @@ from linnet.server.services.delivery.relay import Relay
 from linnet.server.services.delivery.sync import Sync
 from linnet.server.services.devices import Devices
 from linnet.server.services.keys import Keys
+from linnet.server.services.links import Links
 from linnet.server.services.metrics import Metrics
+from linnet.server.services.recovery import Recovery
 from linnet.server.services.tokens import TokenKeys, Tokens
 from linnet.signing.objects import label
 
@@ -146,22 +151,46 @@ class Server:
         relay = Relay(devices, delivery)
         pre_keys = SqliteKeys(database)
         stores = Stores(accounts, devices, SqliteRegistrations(database), pre_keys)
+        doors = Doors(devices, pre_keys, tokens)
+        bells = Bells(config.links.waiting_most)
+        registering = Accounts(
+            stores,
+            rates,
+            self._codes,
+            tokens,
+            config.accounts,
+            config.keys,
+            keys.pepper,
+            clock.wall_ms,
+            self._rng,
+            relay.carry,
+        )
         services = Services(
-            accounts=Accounts(
-                stores,
-                rates,
-                self._codes,
-                tokens,
-                config.accounts,
+            accounts=registering,
+            recovery=Recovery(
+                registering,
+                accounts,
+                devices,
+                doors,
                 config.keys,
-                keys.pepper,
                 clock.wall_ms,
-                self._rng,
                 relay.carry,
             ),
             tokens=tokens,
             callers=Callers(tokens, rates, config.accounts, clock.wall_ms),
-            devices=Devices(devices, accounts, pre_keys, tokens, clock.wall_ms, relay.carry),
+            devices=Devices(devices, accounts, doors, clock.wall_ms, relay.carry),
+            links=Links(
+                SqliteLinks(database),
+                devices,
+                accounts,
+                doors,
+                rates,
+                config.links,
+                config.keys,
+                clock.wall_ms,
+                bells,
+                relay.carry,
+            ),
             keys=Keys(pre_keys, devices, rates, config.keys, clock.wall_ms),
             contacts=Contacts(accounts, rates, config.keys, keys.pepper, clock.wall_ms),
             sync=Sync(timeline, accounts, config.delivery),
@@ -192,10 +221,12 @@ class Server:
         if config.restored:
             await delivery.begin_epoch()
         app = api.build(services, lambda: self._ready, config.request_bytes, metrics, trusted)
-        await self._listen(app, gateway, trusted)
+        await self._listen(app, gateway, services, trusted)
         self._ready = True
 
-    async def _listen(self, app: Any, gateway: Gateway, trusted: tuple[Network, ...]) -> None:
+    async def _listen(
+        self, app: Any, gateway: Gateway, services: Services, trusted: tuple[Network, ...]
+    ) -> None:
         """Serve HTTP and sockets on one port; on the way out, stop listening, then drain."""
         config = uvicorn.Config(
             app,
@@ -218,6 +249,7 @@ class Server:
 
         async def leave() -> None:
             self._ready = False
+            services.links.stop()
             for server in edge.servers:
                 server.close()
             await gateway.drain()
@@ -233,6 +265,7 @@ class Server:
         while True:
             with suppress(Unavailable):
                 await services.accounts.forget()
+                await services.links.forget()
                 await services.tokens.forget()
                 if retain_in_s <= 0:
                     retain_in_s = self.config.delivery.retain_every_s

@@ -40,10 +40,35 @@ class Keys(msgspec.Struct, frozen=True):
     one_time_most: int = 100
     uploads: Rate = Rate(burst=20, every_s=30)
     """Uploads of one account: each may hold a hundred signatures to check."""
-    takes: Rate = Rate(burst=6, every_s=600)
-    """Bundles one account may take of one target account."""
+    takes: Rate = Rate(burst=20, every_s=600)
+    """Bundles one account may take of one target device: each of its own 16 devices one, and some
+    again."""
     lookups: Rate = Rate(burst=200, every_s=6)
     """Phone numbers one account may look up."""
+
+
+class Links(msgspec.Struct, frozen=True):
+    """Linking devices."""
+
+    address_offers: Rate = Rate(burst=10, every_s=60)
+    """Offers to link from one IP address (IPv6: one /64)."""
+    most: int = 10_000
+    """Offers that may be waiting for their primary, or for their device's keys."""
+    waiting_most: int = 1024
+    """Requests that may wait for the other end of a link."""
+
+
+class Groups(msgspec.Struct, frozen=True):
+    """Groups."""
+
+    creates: Rate = Rate(burst=20, every_s=180)
+    """Groups one account may make."""
+    entries: Rate = Rate(burst=60, every_s=5)
+    """Entries one account may append to the logs of its groups."""
+    added: Rate = Rate(burst=2048, every_s=5)
+    """Accounts one account may add to groups, all its groups together."""
+    page_bytes: int = 1024 * 1024
+    """What a page of a log may hold, entries and lists together."""
 
 
 class Gateway(msgspec.Struct, frozen=True):
@@ -97,6 +122,8 @@ class Config(msgspec.Struct, frozen=True):
     """Registration codes are appended to this file; without it they go to standard error."""
     accounts: Accounts = Accounts()
     keys: Keys = Keys()
+    links: Links = Links()
+    groups: Groups = Groups()
     gateway: Gateway = Gateway()
     delivery: Delivery = Delivery()
     trust_clock: bool = False

@@ -90,12 +90,12 @@ async def test_a_list_by_another_account_key_is_refused(kit: Kit) -> None:
     await _refused(kit.services.devices.replace(alice.identity(kit), forged), "bad_signature")
 
 
-async def test_a_new_device_waits_for_linking(kit: Kit) -> None:
+async def test_a_new_device_does_not_come_this_way(kit: Kit) -> None:
     alice = await register(kit)
     held = (await kit.services.devices.newest(alice.account)).list
     devices = [*decode_list(held.body).devices, _listed(alice, person("phone"), 2)]
     signed = _next(kit, alice.who, held, devices)
-    await _refused(kit.services.devices.replace(alice.identity(kit), signed), "not_supported")
+    await _refused(kit.services.devices.replace(alice.identity(kit), signed), "list_rejected")
 
 
 async def test_a_device_left_out_loses_its_logins_and_keys(kit: Kit) -> None:

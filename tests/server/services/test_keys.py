@@ -109,7 +109,7 @@ async def test_when_all_are_taken_the_last_resort_is_given(kit: Kit) -> None:
 async def test_nobody_empties_a_device(kit: Kit) -> None:
     alice, bob = await register(kit), await register(kit, "bob", BOB)
     eve = await register(kit, "eve", "+4915112345680")
-    for _ in range(6):
+    for _ in range(20):
         await kit.services.keys.take(bob.identity(kit), alice.account, 1)
     with pytest.raises(RequestRefused) as refused:
         await kit.services.keys.take(bob.identity(kit), alice.account, 1)

@@ -13,6 +13,7 @@ from linnet.server.api.contacts import contacts
 from linnet.server.api.devices import devices
 from linnet.server.api.health import health
 from linnet.server.api.keys import keys
+from linnet.server.api.links import links
 from linnet.server.api.messages import messages
 from linnet.server.api.problems import HANDLERS
 from linnet.server.api.registrations import registrations
@@ -40,10 +41,11 @@ def build(
     """
     metrics = metrics or Metrics()
     resources: list[Router] = [
-        registrations(services.accounts, trusted),
+        registrations(services.accounts, services.recovery, trusted),
         tokens(services.tokens, services.callers),
         keys(services.keys, services.callers),
         devices(services.devices, services.callers),
+        links(services.links, services.callers, trusted),
         contacts(services.contacts, services.callers),
         messages(services.sync, services.callers),
     ]

@@ -8,18 +8,20 @@ from litestar.params import FromPath, JSONBody
 from linnet.server.api.requests import Call, host, path_id
 from linnet.server.services.accounts import Accounts
 from linnet.server.services.addresses import Network
+from linnet.server.services.recovery import Recovery
 from linnet.wire.rest import (
     CodeAccepted,
     CodeRequest,
     Login,
+    RecoveryFinish,
     RegistrationFinish,
     RegistrationRequest,
     RegistrationStarted,
 )
 
 
-def registrations(accounts: Accounts, trusted: tuple[Network, ...]) -> Router:
-    """The three steps; none needs a token."""
+def registrations(accounts: Accounts, recovery: Recovery, trusted: tuple[Network, ...]) -> Router:
+    """The three steps, the last of which has two forms; none needs a token."""
 
     @post("/")
     async def start(data: JSONBody[RegistrationRequest], request: Call) -> RegistrationStarted:
@@ -36,4 +38,10 @@ def registrations(accounts: Accounts, trusted: tuple[Network, ...]) -> Router:
         """Make the account and its first device."""
         return await accounts.finish(path_id(registration), data)
 
-    return Router("/registrations", route_handlers=[start, prove, finish], tags=["registrations"])
+    @post("/{registration:str}/recovery")
+    async def recover(registration: FromPath[str], data: JSONBody[RecoveryFinish]) -> Login:
+        """Go on with the account that has the number, on a new device."""
+        return await recovery.finish(path_id(registration), data)
+
+    handlers = [start, prove, finish, recover]
+    return Router("/registrations", route_handlers=handlers, tags=["registrations"])

@@ -10,6 +10,8 @@ from linnet.server.services.callers import Callers
 from linnet.server.services.contacts import Contacts
 from linnet.server.services.devices import Devices
 from linnet.server.services.keys import Keys
+from linnet.server.services.links import Links
+from linnet.server.services.recovery import Recovery
 from linnet.server.services.tokens import Identity, Tokens
 from linnet.wire.rest import SyncPage
 
@@ -26,9 +28,11 @@ class Services:
     """One of each."""
 
     accounts: Accounts
+    recovery: Recovery
     tokens: Tokens
     callers: Callers
     devices: Devices
+    links: Links
     keys: Keys
     contacts: Contacts
     sync: Sync

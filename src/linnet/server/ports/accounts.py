@@ -7,6 +7,8 @@ from typing import Protocol
 
 import msgspec
 
+from linnet.server.ports.devices import Admission
+
 
 class Account(msgspec.Struct, frozen=True):
     """One account. `number` is a keyed hash of the phone number, None once the number moved on."""
@@ -39,6 +41,15 @@ class Accounts(Protocol):
 
         Takes the number from the account that had it. The same account id again returns what
         was stored the first time and changes nothing.
+        """
+
+    async def recover(self, number: bytes, admission: Admission, most: int) -> bool:
+        """Replace the account's list, list the new device with its ticket, publish its keys (up
+        to `most` one-time ones of a kind), revoke the devices left out and leave the set change
+        for delivery: all or none.
+
+        False, and nothing changed: the account does not have this number (any more), or another
+        list was first.
         """
 
     async def get(self, account: bytes) -> Account | None:

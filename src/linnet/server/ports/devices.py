@@ -7,6 +7,8 @@ from typing import Protocol
 
 import msgspec
 
+from linnet.wire.rest import KeyUpload
+
 
 class StoredList(msgspec.Struct, frozen=True):
     """The newest signed device list of an account, as received."""
@@ -25,6 +27,26 @@ class Device(msgspec.Struct, frozen=True):
     identity: bytes
     registration_id: int
     revoked: bool = False
+    ticket: bytes | None = None
+    """SHA-256 of the ticket that its first login needs; None of an account's first device."""
+
+
+class Admission(msgspec.Struct, frozen=True):
+    """A list that brings one new device, and all that makes that device reachable."""
+
+    account: bytes
+    expected_version: int
+    """Version of the list that this one follows."""
+    list: StoredList
+    devices: tuple[int, ...]
+    """All that the list names."""
+    device: int
+    """The new one."""
+    identity: bytes
+    registration_id: int
+    keys: KeyUpload
+    ticket: bytes
+    """SHA-256."""
 
 
 class SetChange(msgspec.Struct, frozen=True):

@@ -1,9 +1,9 @@
 """Accounts: from a phone number to an account with one device, in three requests.
 
 `start` sends a code, `prove` takes it and names the account to be, `finish` takes the signed
-list and the keys. Proving a number makes a new account and moves the number to it, always: what
-keeps an AccountId is its account key, never an SMS. Every step may be repeated after a lost
-reply; docs/protocol/accounts.md says what each repeats.
+list and the keys. Finishing makes a new account and moves the number to it, always: what keeps an
+AccountId is its account key (`linnet.server.services.recovery`), never an SMS. Every step may be
+repeated after a lost reply; docs/protocol/accounts.md says what each repeats.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from linnet.server.ports.rates import Rates
 from linnet.server.ports.registrations import Attempt, Registrations
 from linnet.server.services.addresses import neighbourhood
 from linnet.server.services.devices import SetsChanged, checked, nobody_to_tell
-from linnet.server.services.keys import check_keys
+from linnet.server.services.keys import as_upload, check_keys
 from linnet.server.services.numbers import e164, hashed
 from linnet.server.services.tokens import Tokens
 from linnet.signing.device_list import DeviceList
 from linnet.wire.errors import RequestRefused
 from linnet.wire.rest import (
     CodeAccepted,
-    DeviceKeys,
-    KeyUpload,
     Login,
+    PreviousAccount,
     RegistrationFinish,
     RegistrationStarted,
+    Signed,
 )
 
 HOUR_MS: Final = 3600 * 1000
@@ -92,6 +92,7 @@ class Accounts:
     async def prove(self, registration: bytes, code: str) -> CodeAccepted:
         """Take the code. Again with the right code gives the same ticket and account id.
 
+        Tells also which account has the number, so that whoever holds its key can go on with it.
         Raises `not_found`, `expired_code`, `bad_code`, or `rate_limited` after too many guesses.
         """
         attempt = await self._find(registration)
@@ -104,8 +105,19 @@ class Accounts:
         if attempt.ticket is None:
             await self.stores.registrations.prove(attempt.id, sha256(ticket).digest())
         return CodeAccepted(
-            account=attempt.account, ticket=ticket, server_time=self.now_ms() // 1000
+            account=attempt.account,
+            ticket=ticket,
+            server_time=self.now_ms() // 1000,
+            previous=await self._previous(attempt),
         )
+
+    async def proven(self, registration: bytes, ticket: bytes) -> Attempt:
+        """The attempt that this ticket ends. Raises `not_found`, `expired_code`, `unauthorized`
+        (another ticket)."""
+        attempt = await self._find(registration)
+        if not hmac.compare_digest(attempt.ticket or b"", sha256(ticket).digest()):
+            raise RequestRefused("unauthorized")
+        return attempt
 
     async def finish(self, registration: bytes, request: RegistrationFinish) -> Login:
         """Make the account with its first device and log it in.
@@ -114,12 +126,9 @@ class Accounts:
         `not_found`, `expired_code`, `unauthorized` (the ticket), `malformed`, `bad_signature`,
         `list_rejected`.
         """
-        attempt = await self._find(registration)
-        proven = attempt.ticket or b""
-        if not hmac.compare_digest(proven, sha256(request.ticket).digest()):
-            raise RequestRefused("unauthorized")
+        attempt = await self.proven(registration, request.ticket)
         listed = self._check_first_list(attempt, request)
-        upload = _as_upload(request.keys)
+        upload = as_upload(request.keys)
         await check_keys(request.keys.identity, upload)
         await self._register(attempt, request, listed)
         # After registering: there whose keys they are is settled, whatever a retry brings.
@@ -157,6 +166,17 @@ class Accounts:
         if self.now_ms() >= attempt.started_ms + HOUR_MS:
             raise RequestRefused("expired_code")
         return attempt
+
+    async def _previous(self, attempt: Attempt) -> PreviousAccount | None:
+        owners = await self.stores.accounts.by_numbers([attempt.number])
+        account = await self.stores.accounts.get(owners.get(attempt.number, b""))
+        if account is None or account.id == attempt.account:
+            return None
+        newest = await self.stores.devices.newest(account.id)
+        if newest is None:
+            return None
+        signed = Signed(body=newest.body, sig=newest.sig)
+        return PreviousAccount(account=account.id, backup=account.backup, list=signed)
 
     async def _count_guess(self, attempt: Attempt) -> None:
         # One more once proven: the right code at the last guess may have lost its reply.
@@ -202,9 +222,3 @@ class Accounts:
         device = await self.stores.devices.get(attempt.account, FIRST_DEVICE)
         if device is None or (stored.key, device.identity) != (account.key, first.identity):
             raise RequestRefused("conflict")
-
-
-def _as_upload(keys: DeviceKeys) -> KeyUpload:
-    return KeyUpload(
-        signed=keys.signed, last_resort=keys.last_resort, one_time=keys.one_time, kem=keys.kem
-    )

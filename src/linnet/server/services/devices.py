@@ -1,7 +1,7 @@
 """Devices: the signed list of each account, checked before it is stored or replaced.
 
-Adding devices comes with linking; what works now is the first list, signing again, and leaving
-devices out. The rules of a list are `linnet.signing.device_list`'s.
+Signing again and leaving devices out; a new device comes by a link or by recovery. The rules of a
+list are `linnet.signing.device_list`'s.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from linnet.server.ports.accounts import Accounts
 from linnet.server.ports.devices import Devices as DeviceStore
 from linnet.server.ports.devices import StoredList
-from linnet.server.ports.keys import Keys
-from linnet.server.services.tokens import Identity, Tokens
+from linnet.server.services.admission import Doors
+from linnet.server.services.tokens import Identity
 from linnet.signing.device_list import DeviceList, check_list, decode_list
 from linnet.signing.errors import ListReason, ListRejected
 from linnet.signing.objects import SignedObject
@@ -64,8 +64,7 @@ class Devices:
 
     devices: DeviceStore
     accounts: Accounts
-    keys: Keys
-    tokens: Tokens
+    doors: Doors
     now_ms: Callable[[], int]
     sets_changed: SetsChanged = nobody_to_tell
 
@@ -81,7 +80,7 @@ class Devices:
 
         It may skip versions: a store restored from a backup has forgotten them, a client has not.
         Devices left out lose logins and keys. Raises `conflict` (fetch, and sign upon that),
-        `list_rejected`, `bad_signature`, or `not_supported` for a new device.
+        `list_rejected` (also for a new device), `bad_signature`.
         """
         account = await self.accounts.get(identity.account)
         held = await self.devices.newest(identity.account)
@@ -94,14 +93,11 @@ class Devices:
         return ListAccepted(version=new.version, set=new.set)
 
     async def _store(self, held: StoredList, new: DeviceList, signed: Signed) -> None:
-        old = decode_list(held.body)
         listed = set(new.device_keys())
-        if not listed <= set(old.device_keys()):
-            raise RequestRefused("not_supported", "Linking a device is not there yet.")
+        if not listed <= set(decode_list(held.body).device_keys()):
+            raise RequestRefused("list_rejected", "A new device comes by a link or by recovery.")
         stored = StoredList(signed.body, signed.sig, new.version, new.set)
         if not await self.devices.replace(new.account, held.version, stored, sorted(listed)):
             raise RequestRefused("conflict")
         # A crash before this leaves devices revoked with logins that can no longer be refreshed.
-        for device in sorted(set(old.device_keys()) - listed):
-            await self.tokens.revoke_device(new.account, device)
-            await self.keys.drop(new.account, device)
+        await self.doors.show_out(new.account, held, new)

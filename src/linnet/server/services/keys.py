@@ -19,7 +19,15 @@ from linnet.server.services.tokens import Identity
 from linnet.signing import xeddsa
 from linnet.signing.edwards import P
 from linnet.wire.errors import RequestRefused
-from linnet.wire.rest import Bundle, KemPreKey, KeyCount, KeyUpload, OneTimeKey, SignedKey
+from linnet.wire.rest import (
+    Bundle,
+    DeviceKeys,
+    KemPreKey,
+    KeyCount,
+    KeyUpload,
+    OneTimeKey,
+    SignedKey,
+)
 
 X25519_TYPE: Final = 0x05
 KYBER_TYPE: Final = 0x08
@@ -35,6 +43,13 @@ SMALL_ORDER: Final = frozenset(
 """Every canonical u of small order, on the curve and on its twist: an agreement with one gives
 zero whatever the private key. RFC 7748, section 7; cr.yp.to/ecdh.html lists them."""
 _CHECKS_AT_A_TIME: Final = 4
+
+
+def as_upload(keys: DeviceKeys) -> KeyUpload:
+    """A whole bundle as what `PUT /v1/keys` would carry."""
+    return KeyUpload(
+        signed=keys.signed, last_resort=keys.last_resort, one_time=keys.one_time, kem=keys.kem
+    )
 
 
 async def check_keys(identity: bytes, upload: KeyUpload) -> None:
@@ -95,12 +110,13 @@ class Keys:
     async def take(self, identity: Identity, account: bytes, device: int) -> Bundle:
         """One device's bundle; its one-time keys are taken for good, so a retry takes others.
 
-        Limited by (caller's account, target account), so that nobody empties a device. Raises
+        Limited by (caller's account, target device), so that nobody empties a device. Raises
         `rate_limited`, `not_found` (not listed) or `no_keys`.
         """
         if not 1 <= device <= 127:
             raise RequestRefused("not_found")
-        await self._limit(f"take:{identity.account.hex()}:{account.hex()}", self.limits.takes)
+        pair = f"{identity.account.hex()}:{account.hex()}:{device}"
+        await self._limit(f"take:{pair}", self.limits.takes)
         target = await self._listed(account, device, "not_found")
         taken = await self.keys.take(account, device)
         if taken is None:

@@ -7,15 +7,18 @@ from collections.abc import Sequence
 import msgspec
 
 from linnet.server.backends.memory.devices import MemoryDevices
+from linnet.server.backends.memory.keys import MemoryKeys
 from linnet.server.ports.accounts import Account, FirstDevice
-from linnet.server.ports.devices import Device, StoredList
+from linnet.server.ports.devices import Admission, Device, StoredList
 
 
 class MemoryAccounts:
-    """Accounts in a dict; their lists and devices are in `devices`."""
+    """Accounts in a dict; their lists and devices are in `devices`, those devices' keys in
+    `keys`."""
 
-    def __init__(self, devices: MemoryDevices) -> None:
+    def __init__(self, devices: MemoryDevices, keys: MemoryKeys | None = None) -> None:
         self._devices = devices
+        self._keys = keys or MemoryKeys()
         self._accounts: dict[bytes, Account] = {}
         self._numbers: dict[bytes, bytes] = {}
 
@@ -32,6 +35,13 @@ class MemoryAccounts:
             Device(account.id, first.device, first.identity, first.registration_id),
         )
         return account
+
+    async def recover(self, number: bytes, admission: Admission, most: int) -> bool:
+        account, device = admission.account, admission.device
+        if self._numbers.get(number) != account or not self._devices.admit(admission):
+            return False
+        self._keys.store(account, device, admission.keys, most)
+        return True
 
     async def get(self, account: bytes) -> Account | None:
         return self._accounts.get(account)

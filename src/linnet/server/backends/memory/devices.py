@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from linnet.server.ports.devices import Device, SetChange, StoredList
+from linnet.server.ports.devices import Admission, Device, SetChange, StoredList
 
 
 class MemoryDevices:
-    """Lists and devices in dicts. `MemoryAccounts` writes the first list of an account."""
+    """Lists and devices in dicts. `MemoryAccounts` writes the first list of an account, and
+    `MemoryLinks` those that bring a device."""
 
     def __init__(self) -> None:
         self._lists: dict[bytes, StoredList] = {}
@@ -24,6 +25,22 @@ class MemoryDevices:
         self._mailboxes[device.account] = mailbox
         self._devices[device.account, device.device] = device
         self._store(device.account, first, (device.device,))
+
+    def admit(self, admission: Admission) -> bool:
+        """The list, its new device and the set change; False if another list was first."""
+        held = self._lists.get(admission.account)
+        if held is None or held.version != admission.expected_version:
+            return False
+        device = Device(
+            admission.account,
+            admission.device,
+            admission.identity,
+            admission.registration_id,
+            ticket=admission.ticket,
+        )
+        self._devices[device.account, device.device] = device
+        self._change(admission.account, admission.list, admission.devices)
+        return True
 
     async def newest(self, account: bytes) -> StoredList | None:
         return self._lists.get(account)
@@ -42,10 +59,7 @@ class MemoryDevices:
         if held.set == new.set:
             self._lists[account] = new
             return True
-        self._store(account, new, devices)
-        for key, device in self._devices.items():
-            if key[0] == account and key[1] not in devices:
-                self._devices[key] = msgspec.structs.replace(device, revoked=True)
+        self._change(account, new, devices)
         return True
 
     async def changes(self, limit: int) -> Sequence[SetChange]:
@@ -54,6 +68,12 @@ class MemoryDevices:
     async def decided(self, numbers: Sequence[int]) -> None:
         for number in numbers:
             self._changes.pop(number, None)
+
+    def _change(self, account: bytes, new: StoredList, devices: Sequence[int]) -> None:
+        self._store(account, new, devices)
+        for key, device in self._devices.items():
+            if key[0] == account and key[1] not in devices:
+                self._devices[key] = msgspec.structs.replace(device, revoked=True)
 
     def _store(self, account: bytes, new: StoredList, devices: Sequence[int]) -> None:
         self._lists[account] = new

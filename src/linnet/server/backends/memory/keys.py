@@ -59,6 +59,10 @@ class MemoryKeys:
         self._devices: dict[tuple[bytes, int], _DeviceKeys] = defaultdict(_DeviceKeys)
 
     async def put(self, account: bytes, device: int, upload: KeyUpload, most: int) -> None:
+        self.store(account, device, upload, most)
+
+    def store(self, account: bytes, device: int, upload: KeyUpload, most: int) -> None:
+        """As `put`, for methods of other ports that publish keys too."""
         keys = self._devices[account, device]
         keys.signed.replace(upload.signed)
         keys.last_resort.replace(upload.last_resort)

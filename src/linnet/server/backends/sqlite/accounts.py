@@ -7,19 +7,33 @@ from collections.abc import Sequence
 import apsw
 
 from linnet.server.backends.sqlite.database import Database
+from linnet.server.backends.sqlite.devices import admit
+from linnet.server.backends.sqlite.keys import store
 from linnet.server.ports.accounts import Account, FirstDevice
+from linnet.server.ports.devices import Admission
 
 _COLUMNS = "id, mailbox, key, number, backup, created_ms"
 
 
 class SqliteAccounts:
-    """Table accounts; registering also writes devices, device_lists and set_changes."""
+    """Table accounts; registering and recovering also write devices, device_lists, set_changes
+    and pre_keys."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     async def register(self, account: Account, first: FirstDevice) -> Account:
         return await self._db.write(lambda connection: _register(connection, account, first))
+
+    async def recover(self, number: bytes, admission: Admission, most: int) -> bool:
+        def job(connection: apsw.Connection) -> bool:
+            account = _get(connection, admission.account)
+            if account is None or account.number != number or not admit(connection, admission):
+                return False
+            store(connection, account.id, admission.device, admission.keys, most)
+            return True
+
+        return await self._db.write(job)
 
     async def get(self, account: bytes) -> Account | None:
         return await self._db.read(lambda connection: _get(connection, account))

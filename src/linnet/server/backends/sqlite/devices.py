@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import apsw
 
 from linnet.server.backends.sqlite.database import Database
-from linnet.server.ports.devices import Device, SetChange, StoredList
+from linnet.server.ports.devices import Admission, Device, SetChange, StoredList
 
 
 class SqliteDevices:
@@ -22,11 +22,14 @@ class SqliteDevices:
     async def get(self, account: bytes, device: int) -> Device | None:
         def job(connection: apsw.Connection) -> Device | None:
             row = connection.execute(
-                "SELECT identity, registration_id, revoked FROM devices "
+                "SELECT identity, registration_id, revoked, ticket FROM devices "
                 "WHERE account = ? AND device = ?",
                 (account, device),
             ).fetchone()
-            return None if row is None else Device(account, device, row[0], row[1], bool(row[2]))
+            if row is None:
+                return None
+            identity, registration_id, revoked, ticket = row
+            return Device(account, device, identity, registration_id, bool(revoked), ticket)
 
         return await self._db.read(job)
 
@@ -59,6 +62,28 @@ class SqliteDevices:
         )
 
 
+def admit(connection: apsw.Connection, admission: Admission) -> bool:
+    """The list, its new device and the set change; False if another list was first."""
+    account = admission.account
+    held = _newest(connection, account)
+    if held is None or held.version != admission.expected_version:
+        return False
+    connection.execute(
+        "INSERT INTO devices (account, device, identity, registration_id, ticket) "
+        "VALUES (?, ?, ?, ?, ?)",
+        (
+            account,
+            admission.device,
+            admission.identity,
+            admission.registration_id,
+            admission.ticket,
+        ),
+    )
+    _set_list(connection, account, admission.list)
+    _change(connection, account, admission.list.set, admission.devices)
+    return True
+
+
 def _newest(connection: apsw.Connection, account: bytes) -> StoredList | None:
     row = connection.execute(
         "SELECT body, sig, version, number FROM device_lists WHERE account = ?", (account,)
@@ -78,13 +103,17 @@ def _replace(
         return held == new
     if held.version != expected_version:
         return False
+    _set_list(connection, account, new)
+    if new.set != held.set:
+        _change(connection, account, new.set, devices)
+    return True
+
+
+def _set_list(connection: apsw.Connection, account: bytes, new: StoredList) -> None:
     connection.execute(
         "UPDATE device_lists SET body = ?, sig = ?, version = ?, number = ? WHERE account = ?",
         (new.body, new.sig, new.version, new.set, account),
     )
-    if new.set != held.set:
-        _change(connection, account, new.set, devices)
-    return True
 
 
 def _change(

@@ -23,16 +23,7 @@ class SqliteKeys:
         self._db = db
 
     async def put(self, account: bytes, device: int, upload: KeyUpload, most: int) -> None:
-        def job(connection: apsw.Connection) -> None:
-            shelf = _Shelf(connection, account, device)
-            for kind, key in ((SIGNED, upload.signed), (LAST_RESORT, upload.last_resort)):
-                if key is not None and not shelf.knows(kind, key.id):
-                    shelf.spend_all(kind)
-                    shelf.add(kind, ((key.id, key.key, key.sig),), 1)
-            shelf.add(ONE_TIME, ((key.id, key.key, None) for key in upload.one_time), most)
-            shelf.add(KEM, ((key.id, key.key, key.sig) for key in upload.kem), most)
-
-        await self._db.write(job)
+        await self._db.write(lambda connection: store(connection, account, device, upload, most))
 
     async def take(self, account: bytes, device: int) -> TakenKeys | None:
         def job(connection: apsw.Connection) -> TakenKeys | None:
@@ -65,6 +56,19 @@ class SqliteKeys:
                 )
 
         await self._db.write(job)
+
+
+def store(
+    connection: apsw.Connection, account: bytes, device: int, upload: KeyUpload, most: int
+) -> None:
+    """As `put`, inside somebody's transaction."""
+    shelf = _Shelf(connection, account, device)
+    for kind, key in ((SIGNED, upload.signed), (LAST_RESORT, upload.last_resort)):
+        if key is not None and not shelf.knows(kind, key.id):
+            shelf.spend_all(kind)
+            shelf.add(kind, ((key.id, key.key, key.sig),), 1)
+    shelf.add(ONE_TIME, ((key.id, key.key, None) for key in upload.one_time), most)
+    shelf.add(KEM, ((key.id, key.key, key.sig) for key in upload.kem), most)
 
 
 class _Shelf:
