@@ -19,6 +19,7 @@ from linnet.client.errors import NotTrusted, Offline, Refused, StoreUnavailable
 from linnet.client.events import Events
 from linnet.client.facts import Login
 from linnet.client.maintenance import Maintenance
+from linnet.client.own_list import OwnList
 from linnet.client.rest import Api
 from linnet.client.sender import Sender
 from linnet.client.tokens import Tokens
@@ -90,7 +91,8 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
         world=environment,
         upkeep=nothing,
     )
-    yield Rig(device, server, world, Maintenance(parts, api, asyncio.Event()))
+    own_list = OwnList(device.store, api, tokens, environment, lambda db, before, after: None)
+    yield Rig(device, server, world, Maintenance(parts, api, asyncio.Event(), own_list))
     await api.close()
     await device.store.close()
 

@@ -17,8 +17,10 @@ from typing import Final
 
 import apsw
 
-from linnet.client import facts, history, keys, lists, outbox
+from linnet.client import facts, history, keys, linking, lists, outbox
+from linnet.client.approving import Approver, Confirm
 from linnet.client.connection import Connection
+from linnet.client.devices import Devices
 from linnet.client.dialogue import Parts
 from linnet.client.directory import Directory
 from linnet.client.environment import Environment
@@ -27,9 +29,12 @@ from linnet.client.events import Arrived, Event, Events, State
 from linnet.client.facts import Clock, Identity, Keys, RecoveryCode, Told
 from linnet.client.failures import first_cause
 from linnet.client.inbox import Inbox
+from linnet.client.linking import NewDevice, Show
+from linnet.client.lists import Held
 from linnet.client.maintenance import Maintenance
 from linnet.client.opening import Opener
 from linnet.client.outbox import Item
+from linnet.client.own_list import OwnList, own_held
 from linnet.client.readers import readers
 from linnet.client.registration import AskCode, register
 from linnet.client.rest import Api
@@ -59,7 +64,14 @@ class Client:
     """An open account. Made by `register` or `open`; sends and receives inside `async with`."""
 
     def __init__(
-        self, store: Store, api: Api, world: Environment, identity: Identity, own: Keys, told: int
+        self,
+        store: Store,
+        api: Api,
+        world: Environment,
+        identity: Identity,
+        own: Keys,
+        account_key: bytes,
+        told: int,
     ) -> None:
         self.account = AccountId(identity.account)
         """This account's id."""
@@ -67,12 +79,16 @@ class Client:
         self.recovery_code: str | None = None
         """The recovery code, after `register` only, and never again: have it written down."""
         self._store, self._api, self._world = store, api, world
-        self._own_key = keys.account_key(own).public
+        self._own_key = account_key
         self._events = Events(self._arrived_after)
         self._events.told = told
         self._parts = self._joined(own)
         self._connection = Connection(self._parts, identity.server)
-        self._maintenance = Maintenance(self._parts, api, self._upkeep)
+        own_list = OwnList(store, api, self._parts.tokens, world, self._own_list_changed)
+        self.devices = Devices(store, own_list)
+        """The devices of this account."""
+        self._approver = Approver(store, api, self._parts.tokens, world, own_list)
+        self._maintenance = Maintenance(self._parts, api, self._upkeep, own_list)
         self._tasks: asyncio.TaskGroup | None = None
         self._closed = False
 
@@ -106,6 +122,34 @@ class Client:
             raise
         client.recovery_code = to_text(recovery)
         return client
+
+    @classmethod
+    async def link(
+        cls,
+        server_url: str,
+        directory: str | Path,
+        show: Show,
+        *,
+        device: NewDevice | None = None,
+        world: Environment | None = None,
+    ) -> "Client":
+        """Make this a device of an account that exists: its main device approves.
+
+        `show` is awaited once with the code for the person to bring there, as a QR or as text,
+        and the seconds that are left for it; then this waits. Nothing of the device is active
+        before it returns. Cut off, the same call goes on or begins anew, whichever can be.
+        Raises LinkFailed, AlreadyRegistered, AccountInUse, Refused, Offline.
+        """
+        world, device = world or Environment(), device or NewDevice()
+        store, api = Store(Path(directory)), Api(server_url, world.http)
+        try:
+            await store.open()
+            await linking.link(store, api, world, server_url, device, show)
+            return await cls._made(store, api, world)
+        except BaseException:
+            await api.close()
+            await store.close()
+            raise
 
     @classmethod
     async def open(cls, directory: str | Path, *, world: Environment | None = None) -> "Client":
@@ -232,6 +276,17 @@ class Client:
         self._upkeep.set()
         return accepted
 
+    async def approve_link(self, code: str | bytes, confirm: Confirm) -> DeviceId:
+        """On the main device: link the device that shows this code, if `confirm`, awaited with
+        what it calls itself, says so. The id of the new device.
+
+        Raises NotMainDevice, LinkFailed, Refused, Offline.
+        """
+        self._check_open()
+        device = await self._approver.approve(code, confirm)
+        self._parts.sender.wake()
+        return device
+
     # ---- joining the parts
 
     @classmethod
@@ -241,7 +296,8 @@ class Client:
         )
         if identity is None or own is None:
             raise NotRegistered("this directory holds no finished account")
-        return cls(store, api, world, identity, own, told.seq)
+        held = await store.read(own_held)
+        return cls(store, api, world, identity, own, held.list.key, told.seq)
 
     def _joined(self, own: Keys) -> Parts:
         store, world, tell = self._store, self._world, self._events.tell
@@ -260,6 +316,9 @@ class Client:
             world=world,
             upkeep=self._upkeep.set,
         )
+
+    def _own_list_changed(self, db: apsw.Connection, before: Held, after: Held) -> None:
+        pass
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:

@@ -30,7 +30,10 @@ class Identity(Fact, frozen=True, kw_only=True):
 
 
 class Keys(Fact, frozen=True, kw_only=True):
-    """The private keys that are not pre-keys, made before anything is sent anywhere."""
+    """The private keys that are not pre-keys, made before anything is sent anywhere.
+
+    `account_private` is empty on a linked device: only the main device signs device lists.
+    """
 
     device_private: bytes
     account_private: bytes
@@ -66,10 +69,14 @@ class Rotation(Fact, frozen=True, kw_only=True):
 
 
 class SignedList(Fact, frozen=True, kw_only=True):
-    """An own device list that was signed and may not have reached the server yet."""
+    """An own device list that was signed and may not have reached the server yet.
+
+    `link` names the link that it activates, and is empty for a list that adds no device.
+    """
 
     body: bytes
     sig: bytes
+    link: bytes = b""
 
 
 class Cursor(Fact, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from typing import Final
 import apsw
 
 from linnet.client import facts
+from linnet.client.errors import ClientError, NotMainDevice
 from linnet.client.facts import Keys
 from linnet.client.sql import every, first, number
 from linnet.crypto import prekeys
@@ -21,15 +22,25 @@ ONE_TIME_KEYS: Final = 100
 KEM_KEYS: Final = 20
 REFILL_BELOW: Final = 0.25
 """A kind with less than this part of its keys left on the server is filled up."""
+_PRE_KEYS: Final = ("signed_pre_keys", "one_time_pre_keys", "kem_pre_keys", "last_resort_uses")
 ROTATE_AFTER_MS: Final = 7 * 86_400_000
 KEEP_REPLACED_MS: Final = 37 * 86_400_000
 
 
-def make_device(db: apsw.Connection, now_ms: int, rng: Rng) -> Keys:
-    """Make and store everything that a new device publishes."""
+def make_device(
+    db: apsw.Connection, now_ms: int, rng: Rng, *, account_private: bytes | None = None
+) -> Keys:
+    """Make and store everything that a new device publishes; what was made before is forgotten.
+
+    `account_private`: the account key of a recovered account, nothing for a device that is to be
+    linked; None makes a new one.
+    """
+    for table in _PRE_KEYS:
+        db.execute(f"DELETE FROM {table}")
+    device = generate(rng)
     keys = Keys(
-        device_private=generate(rng).private,
-        account_private=generate(rng).private,
+        device_private=device.private,
+        account_private=generate(rng).private if account_private is None else account_private,
         registration_id=1 + int.from_bytes(rng(2), "big") % prekeys.MAX_REGISTRATION_ID,
         next_key_id=1,
     )
@@ -47,7 +58,9 @@ def device_key(keys: Keys) -> KeyPair:
 
 
 def account_key(keys: Keys) -> KeyPair:
-    """The key that signs this account's device lists, and nothing else."""
+    """The key that signs this account's device lists, and nothing else. Raises NotMainDevice."""
+    if not keys.account_private:
+        raise NotMainDevice("only the main device of an account can change its devices")
     return KeyPair(keys.account_private, public_key(keys.account_private))
 
 
@@ -115,6 +128,21 @@ def unpublished(db: apsw.Connection) -> rest.KeyUpload | None:
         last_resort=next((key for key, last in published_kem if last), None),
         one_time=[rest.OneTimeKey(id=id, key=key) for id, key in one_time],
         kem=[key for key, last in published_kem if not last],
+    )
+
+
+def whole_bundle(db: apsw.Connection) -> rest.DeviceKeys:
+    """What a device that was just made publishes, all at once. Raises ClientError."""
+    own, upload = facts.get(db, Keys), unpublished(db)
+    if own is None or upload is None or upload.signed is None or upload.last_resort is None:
+        raise ClientError("the directory lost its keys")
+    return rest.DeviceKeys(
+        registration_id=own.registration_id,
+        identity=device_key(own).public,
+        signed=upload.signed,
+        last_resort=upload.last_resort,
+        one_time=upload.one_time,
+        kem=upload.kem,
     )
 
 

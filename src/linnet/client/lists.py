@@ -11,7 +11,9 @@ from typing import Final
 
 import apsw
 
+from linnet.client import device_changes, facts
 from linnet.client.errors import NotTrusted
+from linnet.client.facts import Identity
 from linnet.client.sql import first
 from linnet.crypto.content import Ref
 from linnet.signing.device_list import (
@@ -114,6 +116,19 @@ def adopt(
     return Adopted.NEW
 
 
+def pin(
+    db: apsw.Connection, account: bytes, account_key: bytes, obj: SignedObject, now_ms: int
+) -> None:
+    """Hold the first list of an account whose key is known from elsewhere. Raises NotTrusted."""
+    try:
+        listed = check_list(
+            obj, account=account, account_key=account_key, now_s=now_ms // 1000, held=None
+        )
+    except ListRejected as refusal:
+        raise NotTrusted(refusal.reason.value) from None
+    _hold(db, account, obj, listed, now_ms, None)
+
+
 def doubt(db: apsw.Connection, account: bytes, *, set: int = 0, version: int = 0) -> None:
     """Somebody claims a newer list: fetch it before the held one is used again."""
     db.execute(
@@ -124,12 +139,18 @@ def doubt(db: apsw.Connection, account: bytes, *, set: int = 0, version: int = 0
 
 
 def accept_changed(db: apsw.Connection, account: bytes, now_ms: int) -> bool:
-    """Pin the account key that was set aside. False if there is none."""
+    """Pin the account key that was set aside. False if there is none.
+
+    All devices under the old key have left with it. Sessions with them are not used again.
+    """
+    before = held(db, account)
     row = first(db, "SELECT changed_body, changed_sig FROM lists WHERE account = ?", (account,))
     if row is None or row[0] is None:
         return False
     obj = SignedObject(*row)
-    _hold(db, account, obj, decode_list(obj.body), now_ms, None)
+    listed = decode_list(obj.body)
+    _hold(db, account, obj, listed, now_ms, None)
+    device_changes.note(db, before.list if before else None, listed, now_ms)
     return True
 
 
@@ -151,10 +172,12 @@ def _set_aside(db: apsw.Connection, account: bytes, obj: SignedObject, now_ms: i
         _check(obj, account, None, now_ms)
     except ListRejected as refusal:
         raise NotTrusted(refusal.reason.value) from None
-    db.execute(
-        "UPDATE lists SET changed_body = ?, changed_sig = ? WHERE account = ?",
-        (obj.body, obj.sig, account),
-    )
+    identity = facts.get(db, Identity)
+    if identity is None or identity.account != account:
+        db.execute(
+            "UPDATE lists SET changed_body = ?, changed_sig = ? WHERE account = ?",
+            (obj.body, obj.sig, account),
+        )  # one's own account key is known: another one is a lie, told of and never held
     return Adopted.CHANGED_KEY
 
 
@@ -173,6 +196,7 @@ def _hold(
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
         (account, listed.key, obj.body, obj.sig, now_ms, *wanted),
     )
+    device_changes.note(db, before.list if before else None, listed, now_ms)
 
 
 def _confirm(db: apsw.Connection, account: bytes, listed: DeviceList, now_ms: int) -> None:

@@ -143,29 +143,20 @@ def _sign(
 ) -> Finish:
     """Sign the first device list and store the whole last request."""
     attempt, accepted = proven
-    own, recovery, upload = facts.get(db, Keys), facts.get(db, RecoveryCode), keys.unpublished(db)
-    if own is None or recovery is None or upload is None:
+    own, recovery = facts.get(db, Keys), facts.get(db, RecoveryCode)
+    if own is None or recovery is None:
         raise ClientError("the directory lost its keys")
     account_key, device_key = keys.account_key(own), keys.device_key(own)
     now_s = accepted.server_time
     storage = facts.get(db, StorageKey) or StorageKey(key=world.rng(STORAGE_KEY_BYTES))
     facts.put(db, storage)
-    sealed = seal_name(storage.key, accepted.account, FIRST_DEVICE, _short(name), world.rng)
+    sealed = seal_name(storage.key, accepted.account, FIRST_DEVICE, short(name), world.rng)
     obj = first_list(accepted.account, account_key, device_key, sealed, now_s, world.rng)
-    assert upload.signed is not None
-    assert upload.last_resort is not None
     request = rest.RegistrationFinish(
         ticket=accepted.ticket,
         account_key=account_key.public,
         list=signed(obj.body, obj.sig),
-        keys=rest.DeviceKeys(
-            registration_id=own.registration_id,
-            identity=device_key.public,
-            signed=upload.signed,
-            last_resort=upload.last_resort,
-            one_time=upload.one_time,
-            kem=upload.kem,
-        ),
+        keys=keys.whole_bundle(db),
         backup=seal_backup(recovery.code, accepted.account, account_key.private, world.rng),
     )
     finish = Finish(
@@ -179,8 +170,8 @@ def _sign(
     return finish
 
 
-def _short(name: str) -> str:
-    """As much of a name as fits."""
+def short(name: str) -> str:
+    """As much of a device's name as fits."""
     return name.encode()[:NAME_BYTES].decode(errors="ignore")
 
 

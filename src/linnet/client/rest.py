@@ -77,6 +77,58 @@ class Api:
         body = rest.ContactLookup(numbers=numbers)
         return (await self._post("/contacts/lookup", body, rest.ContactMatches, token)).matches
 
+    async def finish_recovery(self, registration: bytes, body: bytes) -> rest.Login:
+        """Go on with the previous account: an encoded RecoveryFinish, the same bytes each time."""
+        path = f"/registrations/{show(registration)}/recovery"
+        return _read(await self._send("POST", path, body), rest.Login)
+
+    # ---- linking
+
+    async def open_link(self, offer: rest.LinkOffer) -> rest.LinkOpened:
+        """Have an offer kept for the main device. The same offer may come again."""
+        return await self._post("/links", offer, rest.LinkOpened)
+
+    async def link_state(self, link: bytes, wait_s: int) -> rest.LinkState:
+        """How far a link has come; waits for the next step."""
+        path = f"/links/{show(link)}?wait={wait_s}"
+        return _read(await self._send("GET", path, None), rest.LinkState)
+
+    async def fill_link(self, link: bytes, body: bytes) -> None:
+        """Bring the new device's keys: an encoded LinkKeys, the same bytes each time."""
+        await self._send("PUT", f"/links/{show(link)}/keys", body)
+
+    async def log_in_linked(self, link: bytes, ticket: bytes) -> rest.Login:
+        """The linked device's first login; the same again until it is used."""
+        return await self._post(
+            f"/links/{show(link)}/login", rest.LinkLogin(ticket=ticket), rest.Login
+        )
+
+    async def link_offer(self, token: str, link: bytes) -> bytes:
+        """The offer of a new device: check it against the code."""
+        path = f"/links/{show(link)}/offer"
+        return _read(await self._send("GET", path, None, token), rest.LinkOffered).offer
+
+    async def answer_link(self, token: str, link: bytes, answer: rest.LinkAnswer) -> None:
+        """The main device's half. The same answer may come again."""
+        path = f"/links/{show(link)}/answer"
+        await self._send("PUT", path, msgspec.json.encode(answer), token)
+
+    async def link_ready(self, token: str, link: bytes, wait_s: int) -> rest.LinkReady:
+        """The new device's half; waits for it."""
+        path = f"/links/{show(link)}/keys?wait={wait_s}"
+        return _read(await self._send("GET", path, None, token), rest.LinkReady)
+
+    async def activate_link(
+        self, token: str, link: bytes, signed: rest.Signed
+    ) -> rest.ListAccepted:
+        """Publish the list that names the new device. The same bytes may come again."""
+        path, body = f"/links/{show(link)}/list", msgspec.json.encode(signed)
+        return _read(await self._send("PUT", path, body, token), rest.ListAccepted)
+
+    async def end_link(self, token: str, link: bytes) -> None:
+        """Let a link lapse now."""
+        await self._send("DELETE", f"/links/{show(link)}", None, token)
+
     async def _post(self, path: str, body: rest.Body, answer: type[B], token: str = "") -> B:
         return _read(await self._send("POST", path, msgspec.json.encode(body), token), answer)
 

@@ -1,0 +1,183 @@
+"""The own device list, on the main device: sign, store, upload, hold.
+
+A signed version is never abandoned: it is stored before anything of it leaves, its very bytes are
+uploaded until the server has them, and nothing else is signed meanwhile. A link that lapsed with
+its list signed is passed over by a version that lists the others alone. What a list says is decided
+by those who change it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import apsw
+
+from linnet.client import facts, keys, lists
+from linnet.client.environment import Environment
+from linnet.client.errors import ClientError, LinkFailed, Refused
+from linnet.client.facts import Identity, Keys, SignedList
+from linnet.client.lists import Held
+from linnet.client.rest import Api, signed
+from linnet.client.store import Store
+from linnet.client.tokens import Tokens
+from linnet.signing.device_list import decode_list, next_list
+from linnet.signing.keys import KeyPair, Rng
+from linnet.signing.list_revision import signed_again
+from linnet.signing.objects import SignedObject
+
+RESIGN_AFTER_S: Final = 7 * 86_400
+_LINK_OVER: Final = frozenset({"not_found", "conflict", "list_rejected", "malformed", "forbidden"})
+
+Adopted = Callable[[apsw.Connection, Held, Held], None]
+"""Called where a new own list is adopted, with the one before and the new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """What signs the next list: the newest one, the account key, seconds, randomness."""
+
+    held: Held
+    key: KeyPair
+    now_s: int
+    rng: Rng
+
+
+Change = Callable[[apsw.Connection, Signer], SignedObject]
+"""Signs the next list, in the transaction that stores it."""
+
+
+class OwnList:
+    """Changes this account's list; one change at a time."""
+
+    def __init__(
+        self, store: Store, api: Api, tokens: Tokens, world: Environment, adopted: Adopted
+    ) -> None:
+        self._store, self._api, self._tokens, self._world = store, api, tokens, world
+        self._adopted = adopted
+        self._one_change = asyncio.Lock()
+
+    async def held(self) -> Held:
+        """The own list in force."""
+        return await self._store.read(own_held)
+
+    async def change(self, sign: Change, *, link: bytes = b"") -> None:
+        """Sign the next list, publish and hold it. What was signed before goes first.
+
+        Raises NotMainDevice, LinkFailed (with `link`), Offline, Refused; what was signed before
+        one of the last two is uploaded later.
+        """
+        async with self._one_change:
+            await self._publish()
+            await self._store.write(lambda db: self._sign(db, sign, link))
+            await self._publish()
+
+    async def publish(self) -> None:
+        """Upload what was signed and may not be there yet. Raises as `change`."""
+        async with self._one_change:
+            await self._publish()
+
+    async def sign_again(self) -> None:
+        """Sign the same devices for 35 more days if a week has passed; upload what is waiting.
+
+        Does nothing on a linked device. Raises Offline, Refused.
+        """
+        async with self._one_change:
+            await self._publish()
+            if await self._store.write(self._due):
+                await self._store.write(lambda db: self._sign(db, _again, b""))
+                await self._publish()
+
+    def _due(self, db: apsw.Connection) -> bool:
+        own, held = facts.get(db, Keys), own_held(db)
+        now_s = self._world.now_ms() // 1000
+        assert own is not None
+        return bool(own.account_private) and now_s - held.list.issued >= RESIGN_AFTER_S
+
+    def _sign(self, db: apsw.Connection, sign: Change, link: bytes) -> None:
+        own = facts.get(db, Keys)
+        assert own is not None
+        assert facts.get(db, SignedList) is None, "one change at a time"
+        now_s = self._world.now_ms() // 1000
+        signer = Signer(own_held(db), keys.account_key(own), now_s, self._world.rng)
+        obj = sign(db, signer)
+        facts.put(db, SignedList(body=obj.body, sig=obj.sig, link=link))
+
+    async def _publish(self) -> None:
+        waiting = await self._store.read(lambda db: facts.get(db, SignedList))
+        if waiting is None:
+            return
+        obj = SignedObject(waiting.body, waiting.sig)
+        try:
+            await self._upload(obj, waiting.link)
+        except Refused as refusal:
+            if not await self._has(obj):
+                if not waiting.link or refusal.code not in _LINK_OVER:
+                    raise
+                await self._pass_over(obj)
+                raise LinkFailed(
+                    "lapsed",
+                    "the new device was not linked in time, and nothing of it is active."
+                    " Start again on the new device",
+                ) from refusal
+        await self._store.write(lambda db: self._hold(db, obj))
+
+    async def _upload(self, obj: SignedObject, link: bytes) -> None:
+        """Publish the list after the held one; the held one first, as it was signed, if the
+        server's store went back behind it."""
+        try:
+            await self._put(obj, link)
+        except Refused as refusal:
+            if refusal.code != "conflict":
+                raise
+            held = await self.held()
+            await self._put(held.obj, b"")
+            await self._put(obj, link)
+
+    async def _put(self, obj: SignedObject, link: bytes) -> None:
+        body = signed(obj.body, obj.sig)
+        if link:
+            await self._tokens.use(lambda token: self._api.activate_link(token, link, body))
+        else:
+            await self._tokens.use(lambda token: self._api.upload_list(token, body))
+
+    async def _has(self, obj: SignedObject) -> bool:
+        """Whether the server shows this very list as the newest."""
+        account = decode_list(obj.body).account
+        newest = await self._tokens.use(lambda token: self._api.device_list(token, account))
+        return newest.body == obj.body
+
+    async def _pass_over(self, lapsed: SignedObject) -> None:
+        """Sign and publish the version after one whose device cannot become active."""
+
+        def without(db: apsw.Connection) -> None:
+            own, held = facts.get(db, Keys), own_held(db)
+            assert own is not None
+            now_s = max(self._world.now_ms() // 1000, decode_list(lapsed.body).issued)
+            key = keys.account_key(own)
+            obj = next_list(lapsed, key, held.list.devices, now_s, self._world.rng)
+            facts.put(db, SignedList(body=obj.body, sig=obj.sig))
+
+        await self._store.write(without)
+        await self._publish()
+
+    def _hold(self, db: apsw.Connection, obj: SignedObject) -> None:
+        before = own_held(db)
+        lists.adopt(db, before.list.account, obj, self._world.now_ms())
+        facts.drop(db, SignedList)
+        after = own_held(db)
+        if after.list.version != before.list.version:
+            self._adopted(db, before, after)
+
+
+def own_held(db: apsw.Connection) -> Held:
+    """The own list in force. Raises ClientError if the store lost it."""
+    identity = facts.get(db, Identity)
+    held = None if identity is None else lists.held(db, identity.account)
+    if held is None:
+        raise ClientError("the directory lost its own device list")
+    return held
+
+
+def _again(db: apsw.Connection, signer: Signer) -> SignedObject:
+    return signed_again(signer.held.obj, signer.key, signer.now_s, signer.rng)
