@@ -8,13 +8,13 @@ import tempfile
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import apsw
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests.backends.shelves import ROWS_MOST, MemoryShelf, Shelf, SqliteShelf, rows, there
 from tests.backends.timelines import (
     ACCOUNTS,
     CONVERSATIONS,
@@ -24,9 +24,7 @@ from tests.backends.timelines import (
     Writer,
 )
 
-from linnet.server.backends.memory.timeline import MemoryTimeline
 from linnet.server.backends.sqlite.database import Database
-from linnet.server.backends.sqlite.timeline import SqliteTimeline
 from linnet.server.ports import Unavailable
 from linnet.server.ports.timeline import (
     Batch,
@@ -35,61 +33,13 @@ from linnet.server.ports.timeline import (
     Loaded,
     Opened,
     Outcome,
-    Timeline,
     Wanted,
     outcomes_in_scope,
 )
 from linnet.wire.frames import CONTROL, FULL
 from linnet.wire.ids import message_time_ms
 
-ROWS_MOST, FOLD_AFTER = 6, 9
 KEEP_MS = 30 * DAY_MS
-
-
-class MemoryShelf:
-    """A memory timeline; a restart keeps it, because nothing could keep more."""
-
-    def __init__(self) -> None:
-        self.timeline: Timeline = MemoryTimeline()
-
-    async def open(self, recent_most: int = 100) -> Opened:
-        return await self.timeline.open(recent_most)
-
-    async def restart(self, crash: bool = False, recent_most: int = 100) -> Opened:
-        return await self.timeline.open(recent_most)
-
-    async def close(self) -> None:
-        pass
-
-
-class SqliteShelf:
-    """A file, opened again at each restart; after a crash nothing was folded."""
-
-    def __init__(
-        self, directory: Path, rows_most: int = ROWS_MOST, fold_after: int = FOLD_AFTER
-    ) -> None:
-        self._directory = directory
-        self._bounds = rows_most, fold_after
-        self.database: Database
-        self.timeline: SqliteTimeline
-
-    async def open(self, recent_most: int = 100) -> Opened:
-        self.database = Database(self._directory / "linnet.db")
-        await self.database.open()
-        self.timeline = SqliteTimeline(self.database, *self._bounds)
-        return await self.timeline.open(recent_most)
-
-    async def restart(self, crash: bool = False, recent_most: int = 100) -> Opened:
-        if not crash:
-            await self.timeline.close()
-        await self.database.close()
-        return await self.open(recent_most)
-
-    async def close(self) -> None:
-        await self.database.close()
-
-
-Shelf = MemoryShelf | SqliteShelf
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -106,22 +56,6 @@ async def sqlite(tmp_path: Path) -> AsyncIterator[SqliteShelf]:
     await made.open()
     yield made
     await made.close()
-
-
-async def rows(timeline: Timeline, mailbox: int, since: int = 0) -> list[Entry]:
-    return list(await timeline.page(MAILBOXES[mailbox], since, 1000, 1 << 30))
-
-
-def there(loaded: Loaded) -> dict[str, Any]:
-    """What was loaded, with absent and empty the same and marks in order."""
-    return {
-        "heads": loaded.heads,
-        "mailboxes": loaded.mailboxes,
-        "sets": loaded.sets,
-        "marks": {k: sorted(v, key=lambda m: m.device) for k, v in loaded.marks.items() if v},
-        "cursors": loaded.cursors,
-        "outcomes": {key: value for key, value in loaded.outcomes.items() if value},
-    }
 
 
 # ---- the contract
@@ -583,10 +517,17 @@ class TimelineMachine(RuleBasedStateMachine):
             self.runner.close()
             shutil.rmtree(self.directory)
 
-    @rule(messages=_MESSAGES, refusals=st.integers(0, 2), ticks=st.booleans(), hours=_SMALL)
+    @rule(
+        messages=_MESSAGES,
+        spreads=st.lists(st.tuples(st.sampled_from([(0,), (1, 2), (2, 0, 1)]), st.booleans())),
+        refusals=st.integers(0, 2),
+        ticks=st.booleans(),
+        hours=_SMALL,
+    )
     def commit(
         self,
         messages: list[tuple[int, int, tuple[int, ...], int, bool]],
+        spreads: list[tuple[tuple[int, ...], bool]],
         refusals: int,
         ticks: bool,
         hours: int,
@@ -594,6 +535,11 @@ class TimelineMachine(RuleBasedStateMachine):
         writer = self.writer
         writer.now_ms += hours * 8 * 3_600_000
         for conversation, sender, to, mode, joins in messages:
+            if spreads:
+                seats, moves = spreads.pop()
+                writer.spread(2, sender, seats)
+                if moves:
+                    writer.gather(2, 1 + writer.rosters.get(CONVERSATIONS[2], 0), seats)
             writer.message(conversation, sender, to, mode=mode)
             if joins and mode != CONTROL:
                 writer.join(conversation, {sender: {1: 1, 2: writer.last}})
@@ -613,7 +559,7 @@ class TimelineMachine(RuleBasedStateMachine):
             self._both_commit(self.writer.take())
 
     def _both_commit(self, batch: Batch) -> None:
-        self.clock_seen |= bool(batch.entries)
+        self.clock_seen |= bool(batch.entries or batch.spreads)
         self.runner.run(self.memory.timeline.commit(batch))
         self.runner.run(self.sqlite.timeline.commit(batch))
 
@@ -656,6 +602,18 @@ class TimelineMachine(RuleBasedStateMachine):
             ]
             assert told[0] == told[1]
             self.writer.last = max(self.writer.last, told[0] << 48)
+
+    @rule(first=st.integers(1, 9), count=st.integers(0, 9), most=st.integers(1, 5))
+    def find_by_number(self, first: int, count: int, most: int) -> None:
+        group, last = CONVERSATIONS[2], first + count
+        told, expected = (
+            self.runner.run(it.timeline.numbered(group, first, last, most, 1 << 30))
+            for it in (self.sqlite, self.memory)
+        )
+        kept = [it for it in told if it[0].server_timestamp >= self.expired_before_ms]
+        assert kept == [it for it in expected if it in kept]
+        assert len(told) >= len(expected) or len(told) == most
+        assert [it[0].conv_seq for it in told] == sorted(it[0].conv_seq for it in told)
 
     @rule(mailbox=_SMALL, pick=st.integers(0, 1 << 16), most=st.integers(1, 5))
     def page(self, mailbox: int, pick: int, most: int) -> None:

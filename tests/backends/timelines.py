@@ -10,10 +10,14 @@ from linnet.server.ports.timeline import (
     Cursor,
     DeviceSet,
     Entry,
+    Gathering,
     Head,
     Mark,
     Member,
     Refusal,
+    Roster,
+    Seat,
+    Spread,
     Wanted,
 )
 from linnet.wire.frames import CONTROL, FULL, Part
@@ -35,6 +39,7 @@ class Writer:
         self.prev: dict[bytes, int] = {}
         self.conv_seq: dict[bytes, int] = {}
         self.ids: list[bytes] = []
+        self.rosters: dict[bytes, int] = {}
         self.batch = Batch()
         self._members: dict[bytes, dict[bytes, Member]] = {}
 
@@ -43,7 +48,9 @@ class Writer:
         taken, self.batch = self.batch, Batch()
         taken.clock_ms = self.now_ms
         taken.heads = [
-            Head(where, self.conv_seq.get(where, 0), self.now_ms, members)
+            Head(
+                where, self.conv_seq.get(where, 0), self.now_ms, members, self.rosters.get(where, 0)
+            )
             for where, members in self._members.items()
         ]
         self._members = {}
@@ -85,6 +92,55 @@ class Writer:
         for mailbox in to:
             self._place(MAILBOXES[mailbox], accepted, [Part(1, 2, b"x" * size)])
         return accepted
+
+    def spread(
+        self,
+        conversation: int = 2,
+        sender: int = 0,
+        to: tuple[int, ...] = (0, 1, 2),
+        *,
+        devices: tuple[bytes, ...] = (b"\1", b"\1\2", b"\3"),
+        id: bytes | None = None,
+        size: int = 3,
+    ) -> Spread:
+        """A group message with a row in each mailbox of `to`."""
+        where = CONVERSATIONS[conversation]
+        number = self.conv_seq[where] = self.conv_seq.get(where, 0) + 1
+        accepted = Accepted(
+            where,
+            number,
+            id or self.fresh_id(),
+            ACCOUNTS[sender],
+            1,
+            FULL,
+            self.now_ms - 5,
+            self.now_ms,
+            blob("commitment", number, 32),
+            None,
+            7,
+        )
+        mailboxes = [MAILBOXES[n] for n in to]
+        prevs = [self.prev.get(mailbox, 0) for mailbox in mailboxes]
+        made = Spread(
+            accepted, b"y" * size, self.last + 1, mailboxes, prevs, list(devices[: len(to)])
+        )
+        for mailbox in mailboxes:
+            self.last += 1
+            self.prev[mailbox] = self.last
+        self.batch.spreads.append(made)
+        return made
+
+    def gather(self, conversation: int, number: int, accounts: tuple[int, ...]) -> Gathering:
+        """The conversation is a group; these are in it."""
+        where = CONVERSATIONS[conversation]
+        seats = tuple(Seat(ACCOUNTS[n], MAILBOXES[n], number, (1, 2)) for n in accounts)
+        made = Gathering(
+            Roster(where, number, number + 3, blob("entry", number, 32), seats),
+            {ACCOUNTS[n]: Member(number, {1: 1, 2: 4}, ((1, 2), (4, 0))) for n in accounts},
+        )
+        self.batch.gatherings.append(made)
+        self.rosters[where] = number
+        return made
 
     def _place(self, mailbox: bytes, accepted: Accepted, parts: list[Part]) -> None:
         self.last += 1
@@ -135,4 +191,5 @@ class Writer:
             marks={(c, a) for c in CONVERSATIONS for a in ACCOUNTS},
             cursors={(a, device) for a in ACCOUNTS for device in (1, 2)},
             ids=set(self.ids),
+            gatherings=set(CONVERSATIONS),
         )

@@ -198,7 +198,7 @@ class _Nobody:
     def repeated(self, first: object) -> None:
         raise AssertionError("a new id")
 
-    def rejected(self, id: bytes, code: str, sets: object) -> None:
+    def rejected(self, id: bytes, code: str, sets: object, roster: int = 0) -> None:
         raise AssertionError(code)
 
 

@@ -327,7 +327,8 @@ async def test_a_renewal_for_somebody_else_ends_the_socket() -> None:
     ("change", "code"),
     [
         ({"id": b"\x00" * 16}, "malformed"),
-        ({"to": b"\x02" + bytes(16)}, "not_supported"),
+        ({"to": b"\x02" + bytes(16)}, "not_member"),
+        ({"to": b"\x03" + bytes(16)}, "not_supported"),
         ({"roster": 1}, "not_supported"),
         ({"body": b"x"}, "not_supported"),
         ({"to": b"\x01" + bytes(16)}, "unknown_recipient"),

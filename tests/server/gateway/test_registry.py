@@ -50,7 +50,7 @@ def test_nothing_is_kept_of_those_who_left() -> None:
     registry.add(phone)
     registry.remove(phone)
     registry.remove(phone)
-    assert (registry._by_mailbox, registry._by_account) == ({}, {})
+    assert (registry.by_mailbox, registry._by_account) == ({}, {})
 
 
 def test_an_address_has_so_many_sockets_and_not_one_more() -> None:

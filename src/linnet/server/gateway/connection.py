@@ -10,22 +10,24 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from picows import WSFrame, WSListener, WSMsgType, WSTransport
+from picows import WSFrame, WSMsgType, WSTransport
 
-from linnet.server.gateway.outbound import BINARY, CLOSE, HEADERS, TEXT, header
+from linnet.server.gateway.addresses import Addresses
+from linnet.server.gateway.outbound import BINARY
+from linnet.server.gateway.outlet import Outlet
 from linnet.server.gateway.runs import runs_of
+from linnet.server.gateway.splice import Spliced
 from linnet.server.gateway.window import BEHIND, PUSH, Window
 from linnet.server.ports.timeline import Accepted, Entry
 from linnet.server.services.delivery.decide import Record
 from linnet.server.services.delivery.view import sent, view
 from linnet.server.services.delivery.work import Committed
 from linnet.wire.codec import CODECS, Codec, Unknown
-from linnet.wire.errors import CLOSES, ERRORS, RemoteError, RequestRefused
+from linnet.wire.errors import ERRORS, RemoteError, RequestRefused
 from linnet.wire.frames import (
     Ack,
     ClientFrame,
     Error,
-    Frame,
     Hello,
     Own,
     Ping,
@@ -36,9 +38,9 @@ from linnet.wire.frames import (
     Sets,
     StatusQuery,
 )
-from linnet.wire.ids import TO_ACCOUNT, AccountId, direct_conversation, is_message_id
+from linnet.wire.ids import is_message_id
 from linnet.wire.limits import CIPHERTEXT_BYTES, FRAME_BYTES
-from linnet.wire.session import Session, Side, State
+from linnet.wire.session import State
 
 if TYPE_CHECKING:
     from linnet.server.gateway.gateway import Gateway
@@ -52,68 +54,50 @@ CONVERSATIONS_A_FRAME = 8
 """Conversations asked about that cost as much as a frame."""
 _DECODERS = {name: codec.client_frame for name, codec in CODECS.items()}
 """Bound once, not by every socket."""
-CONVERSATIONS_MOST = 1024
-"""Conversation ids one socket keeps computed; then they are computed again."""
 
 
-class Connection(WSListener):
+class Connection(Outlet):
     """See the module. `account`, `device`, `mailbox` and `window` are set once it is live."""
 
     __slots__ = (
-        "_conversations",
+        "_addresses",
         "_decode",
-        "_encode",
-        "_headers",
-        "_opcode",
-        "_out",
         "_partial",
-        "_transport",
         "_type",
-        "_write",
         "account",
         "address",
         "asked",
         "asking",
         "catching_up",
-        "choked",
         "device",
         "expires_ms",
         "folding",
-        "gateway",
         "head",
         "joined_tick",
         "mailbox",
         "progress_tick",
         "seen_tick",
-        "session",
         "tokens",
         "tokens_tick",
         "window",
     )
 
     def __init__(self, gateway: Gateway, codec: Codec, address: str) -> None:
-        self.gateway = gateway
+        super().__init__(gateway, codec)
         self.address = address
-        self.session = Session(Side.SERVER)
         self.account = self.mailbox = b""
         self.device = self.head = self.expires_ms = 0
         self.tokens = gateway.config.frames.burst
         self.joined_tick = self.seen_tick = self.progress_tick = self.tokens_tick = (
             gateway.wheel.tick
         )
-        self.catching_up = self.choked = self.asking = self.folding = False
+        self.catching_up = self.asking = self.folding = False
         self.asked: tuple[bytes, ...] = ()
         self.window: Window
-        self._conversations: dict[bytes, tuple[bytes, bytes]] | None = None
-        self._encode = codec.encode
+        self._addresses: Addresses | None = None
         self._decode = _DECODERS[codec.name]
-        self._opcode = TEXT if codec.text else BINARY
         self._type = _TEXT if codec.text else _BINARY
-        self._headers = HEADERS[self._opcode]
-        self._out: list[bytes] = []
         self._partial: bytearray | None = None
-        self._transport: WSTransport | None = None
-        self._write: Callable[[bytes], None] | None = None
 
     # ---- picows
 
@@ -210,28 +194,21 @@ class Connection(WSListener):
         if not is_message_id(said.id):
             self.rejected(said.id, "malformed", None)
             return
-        if said.to[0] != TO_ACCOUNT or said.roster or said.body:
+        if self._addresses is None:
+            self._addresses = Addresses(self.account)
+        where = self._addresses.find(said.to)
+        if where is None or ((said.roster or said.body) and where[1]):
             self.rejected(said.id, "not_supported", None)
+            return
+        if len(said.body) > CIPHERTEXT_BYTES:
+            self.rejected(said.id, "too_large", None)
             return
         for part in said.parts if not said.own_parts else [*said.parts, *said.own_parts]:
             if len(part.ciphertext) > CIPHERTEXT_BYTES:
                 self.rejected(said.id, "too_large", None)
                 return
-        conversation, recipient = self._conversation(said.to)
-        record = Record(conversation, self.account, self.device, recipient, said, 0, 0)
+        record = Record(where[0], self.account, self.device, where[1], said, 0, 0)
         self.gateway.delivery.submit(record, self)
-
-    def _conversation(self, to: bytes) -> tuple[bytes, bytes]:
-        """(conversation, recipient) of an address; hashing it costs as much as deciding."""
-        known = self._conversations
-        if known is None or len(known) > CONVERSATIONS_MOST:
-            known = self._conversations = {}
-        found = known.get(to)
-        if found is None:
-            peer = AccountId(to[1:])
-            conversation = direct_conversation(AccountId(self.account), peer)
-            found = known[to] = (conversation, peer)
-        return found
 
     def _on_ack(self, said: Ack) -> None:
         self._keep_rate()
@@ -287,10 +264,10 @@ class Connection(WSListener):
         """An id that was accepted before."""
         self.send(sent(first, 0, 0))
 
-    def rejected(self, id: bytes, code: str, sets: Sets | None) -> None:
+    def rejected(self, id: bytes, code: str, sets: Sets | None, roster: int = 0) -> None:
         """A try that stored nothing."""
         self.gateway.on_refused(code)
-        self.send(Rejected(id, code, ERRORS[code].retryable, sets))
+        self.send(Rejected(id, code, ERRORS[code].retryable, sets, roster))
 
     # ---- pushing
 
@@ -313,6 +290,25 @@ class Connection(WSListener):
                 self.send(sent(accepted, 0, 0))
             self.gateway.catch_up_if_behind(self)
 
+    def notice_spreads(self, row: int, spreads: list[Spliced]) -> None:
+        """Group messages were committed, with rows of this number in this mailbox: those that
+        nothing speaks against go out together, the others as any row would."""
+        window, device, plain = self.window, self.device, self._opcode == BINARY
+        for it in spreads:
+            position, prev = it.first + row, it.prevs[row]
+            if (
+                plain
+                and device in it.devices[row]
+                and not (device == it.device and self.account == it.sender)
+                and window.offer(prev, position, it.size, it.accepted)
+            ):
+                if position > self.head:
+                    self.head = position
+                self._out.append(it.frame(position, prev))
+            else:
+                self.notice(it.spread.entry(row))
+        self.flush()
+
     def push(self, entry: Entry) -> None:
         """Send a row as this device sees it."""
         frame = view(entry, self.account, self.device)
@@ -321,52 +317,7 @@ class Connection(WSListener):
         accepted = None if kind is Own else entry.accepted
         self.window.push(entry.position, size, accepted, kind is Row)
 
-    def send(self, frame: Frame) -> int:
-        """Queue a frame for the end of the loop pass; its size in bytes."""
-        payload = self._encode(frame)
-        size = len(payload)
-        out = self._out
-        out.append(self._headers[size] if size < 1024 else header(self._opcode, size))
-        out.append(payload)
-        if len(out) == 2:
-            # Only now: adding may write everything that waits at once.
-            self.gateway.outbound.add(self)
-        return size
-
-    def flush(self) -> None:
-        """Write what is queued, in one system call."""
-        out, write = self._out, self._write
-        if write is not None and out:
-            write(b"".join(out))
-            if self.choked:
-                self.gateway.check_choked(self)
-        out.clear()
-
-    # ---- ending
-
-    def close(self, name: str | None) -> None:
-        """Say why (a row of CLOSES; None answers the peer's own close) and hang up."""
-        if self._transport is None or self._write is None:
-            return
-        self.session.close()
-        code = CLOSES[name].code if name is not None else 1000
-        reason = (name or "").encode()
-        self._out.append(header(CLOSE, 2 + len(reason)) + code.to_bytes(2, "big") + reason)
-        self.flush()
-        self._write = None  # nothing follows the close
-        self._transport.disconnect()
-        self.gateway.closed(name)
-
-    def abort(self) -> None:
-        """Let go of a peer that was told goodbye and does not read it."""
-        if self._transport is not None:
-            self._transport.disconnect(False)
-
-    def unsent(self) -> int:
-        """Bytes that wait for the kernel."""
-        if self._transport is None:
-            return 0
-        return int(self._transport.underlying_transport.get_write_buffer_size())
+    # ---- what others ask
 
     def is_at(self, state: State) -> bool:
         """Whether the session is in this state now."""

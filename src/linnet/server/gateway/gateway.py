@@ -19,18 +19,21 @@ from linnet.server.config import Delivery as DeliveryConfig
 from linnet.server.config import Gateway as GatewayConfig
 from linnet.server.gateway.catchup import CatchUp
 from linnet.server.gateway.connection import Connection
+from linnet.server.gateway.news import News
 from linnet.server.gateway.outbound import Outbound
+from linnet.server.gateway.outlet import Outlet
 from linnet.server.gateway.registry import Registry
+from linnet.server.gateway.ticks import statuses
 from linnet.server.gateway.wheel import Wheel
 from linnet.server.gateway.window import Window
 from linnet.server.ports import Unavailable
-from linnet.server.ports.bus import Bus, Notices
+from linnet.server.ports.bus import Bus, Delivered
 from linnet.server.ports.timeline import Accepted, Timeline
 from linnet.server.services.clock import Clock
-from linnet.server.services.delivery.inline import Inline
+from linnet.server.services.delivery.inline import Arrival, Inline
 from linnet.server.services.tokens import Identity
 from linnet.wire.errors import RequestRefused
-from linnet.wire.frames import Drain, Hello, Pong, Status, Welcome
+from linnet.wire.frames import Drain, Hello, Interval, Pong, Status, Welcome
 from linnet.wire.limits import HELLO_WITHIN_S, STATUS_CONVERSATIONS, TOKEN_GRACE_S
 from linnet.wire.session import DEADLINES, State
 
@@ -68,6 +71,7 @@ class Gateway:
         self.registry = Registry()
         self.wheel = Wheel()
         self.outbound: Outbound
+        self._news: News
         self.on_open: Callable[[], None] = lambda: None
         self.on_close: Callable[[str | None], None] = lambda name: None
         """Called with the row of CLOSES when this side closes a socket, for metrics."""
@@ -92,7 +96,8 @@ class Gateway:
     async def run(self, bus: Bus) -> None:
         """Serve until `stop`."""
         self.outbound = Outbound(asyncio.get_running_loop())
-        bus.subscribe(self._notices)
+        self._news = News(self.registry, self.outbound)
+        bus.subscribe(self._news.hear)
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             while not self._stopped.is_set():
@@ -102,6 +107,7 @@ class Gateway:
                 except TimeoutError:
                     self.wheel.advance()
             self._tasks = None
+        self._news.close()
 
     async def drain(self) -> None:
         """Ask every client to move on, spread over `drain_within_s`; returns when they have, or
@@ -211,10 +217,11 @@ class Gateway:
         if self.delivery.settled != settled:
             # Committed before it was registered, perhaps after it was read: read again.
             where = await self.delivery.arrival(connection.account, connection.device) or where
-        await self._begin(connection, said, max(where.head, connection.head), where.cursor.acked)
+        await self._begin(connection, said, where)
 
-    async def _begin(self, connection: Connection, said: Hello, head: int, acked: int) -> None:
+    async def _begin(self, connection: Connection, said: Hello, where: Arrival) -> None:
         """Welcome a registered socket and see where it must go on from."""
+        head, acked = max(where.head, connection.head), where.cursor.acked
         proved = said.proved if self._proves(connection, said) else 0
         if said.resume > max(head, proved):
             connection.close("bad_resume")
@@ -222,7 +229,7 @@ class Gateway:
             await self.delivery.raise_epoch(proved)
         if not connection.is_at(State.GREETED):
             return
-        self._go_live(connection, max(head, connection.head))
+        self._go_live(connection, max(head, connection.head), where.set)
         if proved > head:
             # The store went back, and rows may have been numbered below the cursor since: the
             # device starts from its last ack that this store knows, and drops what it has.
@@ -232,13 +239,13 @@ class Gateway:
                 connection, self._catch_up.fold(connection, acked, said.resume)
             )
 
-    def _go_live(self, connection: Connection, head: int) -> None:
+    def _go_live(self, connection: Connection, head: int, set: int) -> None:
         """Say welcome, and follow notices at once if there is nothing to catch up with."""
         connection.head = head
         connection.session.send(Welcome)
         proof = self._proof(connection.mailbox, head)
         now_ms = self._clock.steady_ms()
-        connection.send(Welcome(head, proof, now_ms, self.config.session))
+        connection.send(Welcome(head, proof, now_ms, self.config.session, set))
         connection.window.behind = head > connection.window.pushed
         self.catch_up_if_behind(connection)
 
@@ -267,18 +274,6 @@ class Gateway:
 
     # ---- pushing
 
-    def _notices(self, notices: Notices) -> None:
-        """One group commit's news."""
-        registry = self.registry
-        for entry in notices.entries:
-            for connection in registry.of_mailbox(entry.mailbox):
-                connection.notice(entry)
-        for told in notices.delivered:
-            for connection in registry.of_account(told.to):
-                if connection.is_live():
-                    connection.send(Status(told.conversation, told.account, list(told.intervals)))
-        self.outbound.flush()
-
     def catch_up_if_behind(self, connection: Connection) -> None:
         """Start reading pages for a socket that is behind, has room, and is not at it already."""
         self._catch_up.start(connection)
@@ -294,12 +289,22 @@ class Gateway:
             while connection.asked and connection.is_live():
                 some = connection.asked[:STATUS_CONVERSATIONS]
                 connection.asked = connection.asked[STATUS_CONVERSATIONS:]
-                for told in await self.delivery.watermarks(some, connection.account):
-                    if connection.is_live():
-                        told_all = list(told.intervals)
-                        connection.send(Status(told.conversation, told.account, told_all))
+                told = await self.delivery.watermarks(some, connection.account)
+                if connection.is_live():
+                    self._say_status(connection, told)
         finally:
             connection.asking = False
+
+    def _say_status(self, connection: Connection, told: list[Delivered]) -> None:
+        groups: dict[bytes, list[tuple[bytes, tuple[Interval, ...]]]] = {}
+        for it in told:
+            if it.group:
+                groups.setdefault(it.conversation, []).append((it.account, it.intervals))
+            else:
+                connection.send(Status(it.conversation, it.account, list(it.intervals)))
+        for conversation, members in groups.items():
+            for frame in statuses(conversation, members):
+                connection.send(frame)
 
     # ---- time and limits
 
@@ -357,7 +362,7 @@ class Gateway:
             connection.tokens_tick = self.wheel.tick
         return min(rate.burst - connection.tokens, earned)
 
-    def check_choked(self, connection: Connection) -> None:
+    def check_choked(self, connection: Outlet) -> None:
         """A socket that takes nothing while much is sent to it is closed."""
         if connection.unsent() > CHOKED_MOST * self.config.session.window_bytes:
             connection.close("slow")

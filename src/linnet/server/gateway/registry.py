@@ -16,7 +16,8 @@ class Registry:
     """Live connections. An account's are few, so tuples are searched."""
 
     def __init__(self) -> None:
-        self._by_mailbox: dict[bytes, tuple[Connection, ...]] = {}
+        self.by_mailbox: dict[bytes, tuple[Connection, ...]] = {}
+        """To be read, for many at once."""
         self._by_account: dict[bytes, tuple[Connection, ...]] = {}
         self._addresses: Counter[str] = Counter()
 
@@ -26,18 +27,18 @@ class Registry:
         if older is not None:
             self.remove(older)
         mailbox, account = connection.mailbox, connection.account
-        self._by_mailbox[mailbox] = (*self._by_mailbox.get(mailbox, ()), connection)
+        self.by_mailbox[mailbox] = (*self.by_mailbox.get(mailbox, ()), connection)
         self._by_account[account] = (*self._by_account.get(account, ()), connection)
         return older
 
     def remove(self, connection: Connection) -> None:
         """The connection is gone. Removing it twice is not an error."""
-        _leave(self._by_mailbox, connection.mailbox, connection)
+        _leave(self.by_mailbox, connection.mailbox, connection)
         _leave(self._by_account, connection.account, connection)
 
     def of_mailbox(self, mailbox: bytes) -> tuple[Connection, ...]:
         """Connections to tell of a row."""
-        return self._by_mailbox.get(mailbox, _NOBODY)
+        return self.by_mailbox.get(mailbox, _NOBODY)
 
     def of_account(self, account: bytes) -> tuple[Connection, ...]:
         """Connections to tell of a tick."""

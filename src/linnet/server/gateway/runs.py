@@ -11,7 +11,8 @@ from linnet.server.services.delivery.watermark import Run
 def runs_of(
     rows: Iterable[tuple[int, Accepted, bool]], account: bytes, gap: int = 0
 ) -> dict[bytes, list[Run]]:
-    """Runs of others' messages in rows that were acknowledged, by conversation.
+    """Runs of others' messages in rows that were acknowledged, by conversation: of one sender
+    each, because in a group each sender is told.
 
     Messages of this account's other devices are told to nobody; control messages have no number
     and no tick. No run reaches over `gap`, below which rows have expired.
@@ -26,7 +27,7 @@ def runs_of(
             runs[accepted.conversation] = [Run(accepted.sender, number, number, at, bare)]
             continue
         sender, first, _, before, was_bare = held[-1]
-        if was_bare == bare and not before < gap < at:
+        if was_bare == bare and accepted.sender == sender and not before < gap < at:
             held[-1] = Run(sender, first, number, at, bare)
         else:
             held.append(Run(accepted.sender, number, number, at, bare))

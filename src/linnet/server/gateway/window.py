@@ -85,6 +85,19 @@ class Window:
             self._unacked = deque()
         self._unacked.append((position, size, accepted, bare))
 
+    def offer(self, prev: int, position: int, size: int, accepted: Accepted) -> bool:
+        """`judge` and `push` in one, for a message of another device; False changes nothing, and
+        the row is to be judged as any other."""
+        if (
+            self.behind
+            or not prev <= self.pushed < position
+            or len(self._unacked) >= self._frames_most
+            or self._bytes >= self._bytes_most
+        ):
+            return False
+        self.push(position, size, accepted)
+        return True
+
     def jump(self, position: int) -> None:
         """Rows up to `position` have expired; the next one follows it."""
         self.pushed = self.gap = position

@@ -8,17 +8,27 @@ from typing import Protocol
 
 import msgspec
 
-from linnet.server.ports.timeline import Entry
+from linnet.server.ports.timeline import DeviceSet, Entry, Spread
 from linnet.wire.frames import Interval
 
 
 class Delivered(msgspec.Struct, gc=False):
-    """`account` has committed `intervals` of a conversation; for `to`'s connected devices."""
+    """`account` has committed `intervals` of a conversation; for `to`'s connected devices. Of a
+    `group` many say so at once, and are told together."""
 
     to: bytes
     conversation: bytes
     account: bytes
     intervals: tuple[Interval, ...]
+    group: bool = False
+
+
+class Regrouped(msgspec.Struct):
+    """A group's roster is now `roster`: for those who are in it and those who were until then."""
+
+    group: bytes
+    roster: int
+    accounts: frozenset[bytes]
 
 
 class Notices(msgspec.Struct, gc=False):
@@ -26,6 +36,9 @@ class Notices(msgspec.Struct, gc=False):
 
     entries: list[Entry]
     delivered: list[Delivered]
+    spreads: list[Spread] = []
+    sets: list[DeviceSet] = []
+    regrouped: list[Regrouped] = []
 
 
 Subscriber = Callable[[Notices], None]

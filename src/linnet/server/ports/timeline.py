@@ -6,13 +6,14 @@ delivery.md). There is one writer: the inline driver, with one batch in flight.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 import msgspec
 
 from linnet.server.ports import Unavailable
-from linnet.wire.frames import Interval, Part, Sets
+from linnet.wire.frames import SENDER_KEY, Interval, Part, Sets
 
 STEP_AHEAD_MS = 2 * 24 * 3600 * 1000
 STEP_BACK_MS = 3600 * 1000
@@ -62,19 +63,25 @@ Outcome = Accepted | Refusal
 
 
 class Member(msgspec.Struct, array_like=True, frozen=True):
-    """An account in a conversation: its set there, and the conv_seq each device begins at."""
+    """An account in a conversation: its set there, and the conv_seq each device begins at.
+
+    `spans`, of groups alone, are the numbers that were for it; the last ends in 0 while it is in.
+    """
 
     set: int
     starts: dict[int, int]
+    spans: tuple[Interval, ...] = ()
 
 
 class Head(msgspec.Struct, frozen=True, gc=False):
-    """State of one conversation between decisions."""
+    """State of one conversation between decisions. `roster` is the current one's number where
+    the conversation is a group; its members then stand in its Gathering."""
 
     conversation: bytes
     conv_seq: int = 0
     clock: int = 0
     members: dict[bytes, Member] = {}
+    roster: int = 0
 
 
 class DeviceSet(msgspec.Struct, frozen=True):
@@ -108,6 +115,48 @@ class Roster(msgspec.Struct, frozen=True):
     seats: tuple[Seat, ...]
 
 
+class Gathering(msgspec.Struct, frozen=True):
+    """A group as delivery knows it: its roster, and who is in it or was."""
+
+    roster: Roster
+    members: dict[bytes, Member]
+
+
+class Spread(msgspec.Struct, gc=False):
+    """One group message in many mailboxes: a body, and a row in each, at `first`, `first` + 1 …
+
+    In columns, because a row each for 1,024 members would cost more than all the rest.
+    """
+
+    accepted: Accepted
+    body: bytes
+    first: int
+    mailboxes: Sequence[bytes]
+    prevs: Sequence[int]
+    devices: Sequence[bytes]
+    """Of each row, the devices that the body is for: a byte each."""
+
+    @property
+    def last(self) -> int:
+        """Position of the last row."""
+        return self.first + len(self.mailboxes) - 1
+
+    def entry(self, n: int) -> Entry:
+        """Row `n`, counted from 0, as it is read back."""
+        mailbox, prev = self.mailboxes[n], self.prevs[n]
+        return spread_entry(
+            mailbox, self.first + n, prev, self.accepted, self.body, self.devices[n]
+        )
+
+
+def spread_entry(
+    mailbox: bytes, position: int, prev: int, accepted: Accepted, body: bytes, devices: bytes
+) -> Entry:
+    """A row of a group message: every device is sent the one body."""
+    parts = [Part(device, SENDER_KEY, body) for device in devices]
+    return Entry(mailbox, position, prev, accepted, parts)
+
+
 class Mark(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """How much of a conversation one device has committed. `at` is the position last folded."""
 
@@ -128,18 +177,24 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Batch(msgspec.Struct):
-    """Everything one group commit makes durable, all or none. Positions rise within it."""
+    """Everything one group commit makes durable, all or none. Positions rise within each list."""
 
     entries: list[Entry] = []
+    spreads: list[Spread] = []
     refusals: list[tuple[int, Refusal]] = []
     """(position, refusal): numbered like entries, in nobody's mailbox."""
     heads: list[Head] = []
     """Heads whose members changed; conv_seq and clock of the others follow from entries."""
     sets: list[DeviceSet] = []
+    gatherings: list[Gathering] = []
     marks: list[Mark] = []
     cursors: list[Cursor] = []
     clock_ms: int = 0
     """Wall clock of the commit, for retention."""
+
+    def rows(self) -> Iterator[list[Entry] | Spread]:
+        """Entries and spreads in the order of their positions."""
+        return in_order(self.entries, self.spreads)
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -163,6 +218,7 @@ class Wanted(msgspec.Struct):
     """(conversation, account): all devices' marks."""
     cursors: set[tuple[bytes, int]] = msgspec.field(default_factory=set)
     ids: set[bytes] = msgspec.field(default_factory=set)
+    gatherings: set[bytes] = msgspec.field(default_factory=set)
 
 
 class Loaded(msgspec.Struct):
@@ -170,8 +226,9 @@ class Loaded(msgspec.Struct):
 
     heads: dict[bytes, Head] = {}
     mailboxes: dict[bytes, int] = {}
-    """Last position of each mailbox; also of those that belong to loaded sets."""
+    """Last position of each mailbox; also of those that belong to loaded sets and rosters."""
     sets: dict[bytes, DeviceSet] = {}
+    gatherings: dict[bytes, Gathering] = {}
     marks: dict[tuple[bytes, bytes], list[Mark]] = {}
     cursors: dict[tuple[bytes, int], Cursor] = {}
     outcomes: dict[bytes, list[Outcome]] = {}
@@ -183,6 +240,10 @@ class Retained(msgspec.Struct, frozen=True):
 
     dropped_rows: int
     waiting: str = ""
+
+
+Numbered = tuple[Accepted, bytes]
+"""A group message and its body, found by its number."""
 
 
 class Timeline(Protocol):
@@ -203,6 +264,12 @@ class Timeline(Protocol):
         """Rows after `since`, oldest first, at least one if there is one, never past a row that
         was not committed when the call began."""
 
+    async def numbered(
+        self, group: bytes, first: int, last: int, most_rows: int, most_bytes: int
+    ) -> Sequence[Numbered]:
+        """Messages of a group that are kept, with a conv_seq from `first` to `last`, in order, at
+        least one if there is one."""
+
     async def raise_epoch(self) -> int:
         """The store went back in time: number from a new epoch on, one that was never begun,
         not even in a future that the store no longer knows. Returns it.
@@ -215,6 +282,26 @@ class Timeline(Protocol):
         of a mailbox, and an outcome never before the time inside its id is that old. After a step
         of the clock (docs/protocol/delivery.md, Retention) does nothing unless told to trust it.
         May be called while a batch is in flight."""
+
+
+def in_order(entries: list[Entry], spreads: Sequence[Spread]) -> Iterator[list[Entry] | Spread]:
+    """Entries and spreads merged by position: entries before a spread, the spread, and so on."""
+    if not spreads:
+        yield entries
+        return
+    start = 0
+    for spread in spreads:
+        end = bisect_left(entries, spread.first, lo=start, key=_position)
+        if end > start:
+            yield entries[start:end]
+        yield spread
+        start = end
+    if start < len(entries):
+        yield entries[start:]
+
+
+def _position(entry: Entry) -> int:
+    return entry.position
 
 
 def clock_stepped(right_ms: int, now_ms: int) -> bool:

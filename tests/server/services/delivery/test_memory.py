@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from tests.server.services.delivery.records import ALICE, NOW_MS, device_set, fresh_id, mailbox_of
+from tests.server.services.delivery.records import (
+    ALICE,
+    NOW_MS,
+    device_set,
+    fresh_id,
+    mailbox_of,
+    roster_of,
+)
 
 from linnet.server.ports.timeline import Cursor, Head, Loaded, Mark, Opened, Wanted
+from linnet.server.services.delivery.group import regrouped
 from linnet.server.services.delivery.memory import Memory
 
 NOTHING = Opened(0, 0, [], 0)
@@ -74,6 +82,11 @@ def test_every_map_is_bounded_however_much_one_batch_brings() -> None:
         ),
         Loaded(),
     )
+    for n in range(6):
+        memory.hold(b"%d" % n, regrouped(None, roster_of(1, ALICE=(1,), BOB=(1,)), 1))
+    memory.hold(b"5", regrouped(None, roster_of(2, ALICE=(1,)), 1))
     memory.trim()
+    # A group counts as one and its members: 2, 3 and 3 are 8, another 3 are too many.
+    assert list(memory.groups) == [b"3", b"4", b"5"]
     for held in (memory.heads, memory.mailboxes, memory.sets, memory.marks, memory.cursors):
         assert 0 < len(held) <= 8

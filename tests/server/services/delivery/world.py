@@ -24,15 +24,17 @@ from linnet.server.backends.sqlite.database import Database
 from linnet.server.backends.sqlite.timeline import SqliteTimeline
 from linnet.server.config import Delivery as DeliveryConfig
 from linnet.server.ports import Unavailable
-from linnet.server.ports.bus import Delivered, Notices
+from linnet.server.ports.bus import Delivered, Notices, Regrouped
 from linnet.server.ports.timeline import (
     Accepted,
     Batch,
     Cursor,
     Entry,
     Loaded,
+    Numbered,
     Opened,
     Retained,
+    Spread,
     Timeline,
     Wanted,
 )
@@ -51,6 +53,7 @@ class Answer(NamedTuple):
     code: str = ""
     sets: Sets | None = None
     accepted: Accepted | None = None
+    roster: int = 0
 
 
 class Try:
@@ -62,8 +65,8 @@ class Try:
     def repeated(self, first: Accepted) -> None:
         self.answer.set_result(Answer("repeated", accepted=first))
 
-    def rejected(self, id: bytes, code: str, sets: Sets | None) -> None:
-        self.answer.set_result(Answer("rejected", code, sets))
+    def rejected(self, id: bytes, code: str, sets: Sets | None, roster: int = 0) -> None:
+        self.answer.set_result(Answer("rejected", code, sets, roster=roster))
 
 
 class Faulty:
@@ -95,6 +98,11 @@ class Faulty:
     ) -> Sequence[Entry]:
         return await self.timeline.page(mailbox, since, most_rows, most_bytes)
 
+    async def numbered(
+        self, group: bytes, first: int, last: int, most_rows: int, most_bytes: int
+    ) -> Sequence[Numbered]:
+        return await self.timeline.numbered(group, first, last, most_rows, most_bytes)
+
     async def raise_epoch(self) -> int:
         return await self.timeline.raise_epoch()
 
@@ -110,6 +118,8 @@ class World:
         self.config = config
         self.delivered: list[Delivered] = []
         self.notices: list[Entry] = []
+        self.spreads: list[Spread] = []
+        self.regrouped: list[Regrouped] = []
         self.commits: list[tuple[int, int]] = []
         self._directory = directory
         self._database: Database | None = None
@@ -156,8 +166,11 @@ class World:
     def _hear(self, notices: Notices) -> None:
         self.delivered += notices.delivered
         self.notices += notices.entries
+        self.spreads += notices.spreads
+        self.regrouped += notices.regrouped
         self.heard.set()
-        for accepted in {id(it.accepted): it.accepted for it in notices.entries}.values():
+        told: list[Entry | Spread] = [*notices.entries, *notices.spreads]
+        for accepted in {id(it.accepted): it.accepted for it in told}.values():
             tries = self._waiting.get((accepted.id, accepted.sender, accepted.device), ())
             first = next((it for it in tries if not it.answer.done()), None)
             if first is not None:

@@ -12,12 +12,15 @@ from linnet.server.ports.timeline import (
     Cursor,
     DeviceSet,
     Entry,
+    Gathering,
     Head,
     Loaded,
     Mark,
+    Numbered,
     Opened,
     Outcome,
     Retained,
+    Spread,
     Wanted,
     clock_stepped,
     next_epoch,
@@ -37,6 +40,8 @@ class MemoryTimeline:
         self._heads: dict[bytes, Head] = {}
         self._mailboxes: dict[bytes, int] = {}
         self._sets: dict[bytes, DeviceSet] = {}
+        self._gatherings: dict[bytes, Gathering] = {}
+        self._bodies: dict[bytes, list[Numbered]] = {}
         self._marks: dict[tuple[bytes, bytes], dict[int, Mark]] = {}
         self._cursors: dict[tuple[bytes, int], Cursor] = {}
 
@@ -48,11 +53,17 @@ class MemoryTimeline:
 
     async def load(self, wanted: Wanted) -> Loaded:
         sets = {key: self._sets[key] for key in wanted.sets if key in self._sets}
-        mailboxes = wanted.mailboxes.union(held.mailbox for held in sets.values())
+        held = self._gatherings
+        gatherings = {key: held[key] for key in wanted.gatherings if key in held}
+        mailboxes = wanted.mailboxes.union(
+            (it.mailbox for it in sets.values()),
+            (seat.mailbox for it in gatherings.values() for seat in it.roster.seats),
+        )
         return Loaded(
             heads={key: self._heads[key] for key in wanted.heads if key in self._heads},
             mailboxes={key: self._mailboxes[key] for key in mailboxes if key in self._mailboxes},
             sets=sets,
+            gatherings=gatherings,
             marks={
                 key: list(self._marks[key].values()) for key in wanted.marks if key in self._marks
             },
@@ -63,10 +74,16 @@ class MemoryTimeline:
         )
 
     async def commit(self, batch: Batch) -> None:
-        for entry in batch.entries:
-            self._rows.setdefault(entry.mailbox, []).append(entry)
-            self._mailboxes[entry.mailbox] = self._last = entry.position
-            self._number(entry)
+        for rows in batch.rows():
+            if isinstance(rows, Spread):
+                self._bodies.setdefault(rows.accepted.conversation, []).append(
+                    (rows.accepted, rows.body)
+                )
+                rows = [rows.entry(n) for n in range(len(rows.mailboxes))]
+            for entry in rows:
+                self._rows.setdefault(entry.mailbox, []).append(entry)
+                self._mailboxes[entry.mailbox] = self._last = entry.position
+                self._number(entry)
         for position, refusal in batch.refusals:
             self._last = max(self._last, position)
             self._outcomes.setdefault(refusal.id, []).append(refusal)
@@ -74,12 +91,20 @@ class MemoryTimeline:
             self._heads[head.conversation] = head
         for change in batch.sets:
             self._sets[change.account] = change
+        for gathering in batch.gatherings:
+            self._gather(gathering)
         for mark in batch.marks:
             self._marks.setdefault((mark.conversation, mark.account), {})[mark.device] = mark
         for cursor in batch.cursors:
             self._cursors[(cursor.account, cursor.device)] = cursor
         if batch.clock_ms > self._clock_ms and not clock_stepped(self._clock_ms, batch.clock_ms):
             self._clock_ms = batch.clock_ms
+
+    def _gather(self, gathering: Gathering) -> None:
+        group, number = gathering.roster.group, gathering.roster.number
+        self._gatherings[group] = gathering
+        head = self._heads.get(group) or Head(group)
+        self._heads[group] = Head(group, head.conv_seq, head.clock, head.members, number)
 
     def _number(self, entry: Entry) -> None:
         """One outcome an accepted message, and the head it leaves."""
@@ -93,6 +118,7 @@ class MemoryTimeline:
             max(held.conv_seq, accepted.conv_seq),
             max(held.clock, accepted.server_timestamp),
             held.members,
+            held.roster,
         )
 
     async def page(
@@ -106,6 +132,20 @@ class MemoryTimeline:
             if found and (len(found) >= most_rows or size > most_bytes):
                 break
             found.append(entry)
+        return found
+
+    async def numbered(
+        self, group: bytes, first: int, last: int, most_rows: int, most_bytes: int
+    ) -> Sequence[Numbered]:
+        found: list[Numbered] = []
+        size = 0
+        for accepted, body in self._bodies.get(group, []):
+            if not first <= accepted.conv_seq <= last:
+                continue
+            size += len(body)
+            if found and (len(found) >= most_rows or size > most_bytes):
+                break
+            found.append((accepted, body))
         return found
 
     async def raise_epoch(self) -> int:
@@ -122,6 +162,9 @@ class MemoryTimeline:
             kept = list(dropwhile(lambda row: _time_ms(row.accepted) < now_ms - keep_ms, rows))
             dropped += len(rows) - len(kept)
             self._rows[mailbox] = kept
+        for group, bodies in self._bodies.items():
+            kept_bodies = dropwhile(lambda it: _time_ms(it[0]) < now_ms - keep_ms, bodies)
+            self._bodies[group] = list(kept_bodies)
         for id, outcomes in list(self._outcomes.items()):
             self._outcomes[id] = [one for one in outcomes if _time_ms(one) >= now_ms - keep_ms]
             if not self._outcomes[id]:

@@ -12,11 +12,14 @@ from linnet.server.ports.timeline import (
     Batch,
     Cursor,
     Entry,
+    Gathering,
     Head,
     Mark,
     Member,
     Outcome,
     Refusal,
+    Roster,
+    Seat,
 )
 from linnet.wire.frames import Interval, Part
 
@@ -35,19 +38,23 @@ _encode = msgspec.msgpack.Encoder().encode
 _body = msgspec.msgpack.Decoder(_Body)
 _refusal = msgspec.msgpack.Decoder(Refusal)
 _members = msgspec.msgpack.Decoder(dict[bytes, Member])
+_seats = msgspec.msgpack.Decoder(tuple[Seat, ...])
 _intervals = msgspec.msgpack.Decoder(tuple[Interval, ...])
 _devices = msgspec.msgpack.Decoder(tuple[int, ...])
 
 
-def entry_rows(batch: Batch) -> Iterator[EntryRow]:
+def entry_rows(entries: list[Entry]) -> Iterator[EntryRow]:
     """Rows of a segment. An id stands in the last row of its message, so it is indexed once."""
-    entries = batch.entries
     last = len(entries) - 1
     for n, entry in enumerate(entries):
         accepted = entry.accepted
         id = None if n < last and entries[n + 1].accepted is accepted else accepted.id
         body = _encode((accepted, entry.parts))
         yield entry.position, entry.mailbox, entry.prev, id, body
+
+
+def refusal_rows(batch: Batch) -> Iterator[EntryRow]:
+    """Rows of refusals, in nobody's mailbox."""
     for position, refusal in batch.refusals:
         yield position, None, 0, refusal.id, _encode(refusal)
 
@@ -97,13 +104,28 @@ def mark_row(mark: Mark) -> tuple[Any, ...]:
 
 def head(row: tuple[Any, ...]) -> Head:
     """A row of conversation."""
-    id, conv_seq, clock, members = row
-    return Head(id, conv_seq, clock, _members.decode(members))
+    id, conv_seq, clock, members, roster = row
+    return Head(id, conv_seq, clock, _members.decode(members), roster)
 
 
 def head_row(head: Head) -> tuple[Any, ...]:
     """The columns of conversation."""
-    return head.conversation, head.conv_seq, head.clock, _encode(head.members)
+    members = _encode(head.members)
+    return head.conversation, head.conv_seq, head.clock, members, head.roster
+
+
+def gathering(row: tuple[Any, ...]) -> Gathering:
+    """A row of gathering: id, number, version, hash, seats, members."""
+    id, number, version, hash, seats, members = row
+    roster = Roster(id, number, version, hash, _seats.decode(seats))
+    return Gathering(roster, _members.decode(members))
+
+
+def gathering_row(gathering: Gathering) -> tuple[Any, ...]:
+    """The columns of gathering."""
+    it = gathering.roster
+    seats, members = _encode(it.seats), _encode(gathering.members)
+    return it.group, it.number, it.version, it.hash, seats, members
 
 
 def pack_devices(devices: tuple[int, ...]) -> bytes:

@@ -14,8 +14,9 @@ from collections.abc import Iterator, Sequence
 import apsw
 import msgspec
 
+from linnet.server.backends.sqlite import bodies
 from linnet.server.backends.sqlite.rows import EntryRow
-from linnet.server.ports.timeline import Batch
+from linnet.server.ports.timeline import Batch, Entry, Spread
 from linnet.wire.ids import message_time_ms
 
 ROWS_MOST = 250_000
@@ -45,24 +46,35 @@ class Open(msgspec.Struct):
     last_id_ms: int = 0
     last_position: int = 0
     positions: dict[bytes, array[int]] = {}
-    fresh: list[tuple[list[bytes], list[int]]] = []
+    fresh: list[tuple[Sequence[bytes], Sequence[int]]] = []
     """Mailboxes and positions of batches not yet in `positions`: put there when somebody reads,
     because most rows are pushed from memory and never read."""
 
     def note_batch(self, batch: Batch) -> None:
         """A batch was committed."""
-        entries = batch.entries
-        if entries:
-            self.rows += len(entries)
-            self.last_position = entries[-1].position
-            self.fresh.append(([e.mailbox for e in entries], [e.position for e in entries]))
-            ids = [entry.accepted.id for entry in entries]
-            newest_ms = max([entry.accepted.server_timestamp for entry in entries])
-            self.note_time(min(ids), newest_ms)
-            self.note_time(max(ids), newest_ms)
+        for rows in batch.rows():
+            if isinstance(rows, Spread):
+                self._note_spread(rows)
+            elif rows:
+                self._note_entries(rows)
         for position, refusal in batch.refusals:
             self.note(position, None)
             self.note_time(refusal.id, 0)
+
+    def _note_entries(self, entries: list[Entry]) -> None:
+        self.rows += len(entries)
+        self.last_position = entries[-1].position
+        self.fresh.append(([e.mailbox for e in entries], [e.position for e in entries]))
+        ids = [entry.accepted.id for entry in entries]
+        newest_ms = max([entry.accepted.server_timestamp for entry in entries])
+        self.note_time(min(ids), newest_ms)
+        self.note_time(max(ids), newest_ms)
+
+    def _note_spread(self, spread: Spread) -> None:
+        self.rows += len(spread.mailboxes)
+        self.last_position = spread.last
+        self.fresh.append((spread.mailboxes, range(spread.first, spread.last + 1)))
+        self.note_time(spread.accepted.id, spread.accepted.server_timestamp)
 
     def note(self, position: int, mailbox: bytes | None) -> None:
         """A row was committed."""
@@ -119,6 +131,7 @@ def create(connection: apsw.Connection, number: int) -> None:
     connection.execute(
         f"CREATE INDEX entry_{number}_id ON entry_{number} (id) WHERE id IS NOT NULL"
     )
+    bodies.create(connection, number)
     connection.execute("INSERT INTO segment VALUES (?, 0, 0, 0, 0)", (number,))
 
 
@@ -153,12 +166,13 @@ def drop(connection: apsw.Connection, segment: Closed) -> int:
     """Forget a segment; returns how many rows were in it."""
     rows: int = connection.execute(f"SELECT count(*) FROM entry_{segment.number}").get
     connection.execute(f"DROP TABLE entry_{segment.number}")
+    bodies.drop(connection, segment.number)
     connection.execute("DELETE FROM segment WHERE number = ?", (segment.number,))
     return rows
 
 
 def append(connection: apsw.Connection, number: int, rows: Iterator[EntryRow]) -> None:
-    """Add rows to a segment."""
+    """Add rows of entries or refusals to a segment."""
     connection.executemany(f"INSERT INTO entry_{number} VALUES (?, ?, ?, ?, ?)", rows)
 
 

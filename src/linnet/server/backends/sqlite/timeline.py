@@ -14,19 +14,18 @@ from contextlib import suppress
 from itertools import takewhile
 
 import apsw
-import msgspec
 
-from linnet.server.backends.sqlite import rows, segments
+from linnet.server.backends.sqlite import bodies, rows, segments, statements
+from linnet.server.backends.sqlite.bodies import Bodies
 from linnet.server.backends.sqlite.database import Database
 from linnet.server.backends.sqlite.unfolded import Unfolded
 from linnet.server.ports import Unavailable
 from linnet.server.ports.epochs import Epochs
 from linnet.server.ports.timeline import (
     Batch,
-    Cursor,
-    DeviceSet,
     Entry,
     Loaded,
+    Numbered,
     Opened,
     Outcome,
     Retained,
@@ -75,17 +74,20 @@ class SqliteTimeline:
         if not found:
             segments.create(connection, 1)
             found = [(1, 0, 0, 0, 0)]
+        for number, *_ in found:
+            bodies.create(connection, number)
         self._closed = [segments.Closed(*row) for row in found[:-1]]
         # Numbering goes on above what was folded even where retention dropped every row.
         self._open = segments.Open(found[-1][0], last_position=folded)
+        held = Bodies(connection, self._open.number)
         for position, mailbox, _, id, body in connection.execute(
             f"SELECT * FROM entry_{self._open.number} ORDER BY position"
         ):
             self._open.note(position, mailbox)
             if position > folded and mailbox is not None:
-                self._unfolded.see_entry(rows.entry(position, mailbox, 0, body))
+                self._unfolded.see_entry(statements.entry(held, position, mailbox, 0, body))
             if id is not None:
-                self._note_time(id, mailbox, body)
+                self._note_time(id, statements.outcome(held, mailbox, body))
         for row in connection.execute(
             "SELECT account, device, acked, gap, conversation, intervals, at FROM mark_log"
             " ORDER BY n"
@@ -97,8 +99,8 @@ class SqliteTimeline:
                 self._unfolded.see_mark(mark)
         return self._recent(connection, recent_most)
 
-    def _note_time(self, id: bytes, mailbox: bytes | None, body: bytes) -> None:
-        server_ms: int = getattr(rows.outcome(mailbox, body), "server_timestamp", 0)
+    def _note_time(self, id: bytes, outcome: Outcome) -> None:
+        server_ms: int = getattr(outcome, "server_timestamp", 0)
         self._open.note_time(id, server_ms)
         self._see_clock(server_ms)
 
@@ -121,7 +123,7 @@ class SqliteTimeline:
             if self._open.is_full(batch.clock_ms, self._rows_most):
                 await self._roll()
             number = self._open.number
-            await self._db.write(lambda connection: _write(connection, number, batch))
+            await self._db.write(lambda connection: statements.write(connection, number, batch))
             self._note(batch)
             if self._unfolded.rows >= self._fold_after:
                 # The batch is durable already: a store too full to fold is no reason to deny it.
@@ -169,9 +171,9 @@ class SqliteTimeline:
     async def load(self, wanted: Wanted) -> Loaded:
         loaded, ids = Loaded(), self._segments_of(wanted.ids)
         unfolded = self._unfolded
-        await self._db.read(lambda connection: _read(connection, wanted, ids, loaded))
+        await self._db.read(lambda connection: statements.read(connection, wanted, ids, loaded))
         # Taken before the read: a fold in between only makes the tables as new as this.
-        unfolded.overlay(_with_mailboxes(wanted, loaded), loaded)
+        unfolded.overlay(statements.with_mailboxes(wanted, loaded), loaded)
         return loaded
 
     def _segments_of(self, ids: set[bytes]) -> list[tuple[bytes, int]]:
@@ -195,22 +197,46 @@ class SqliteTimeline:
         def read(connection: apsw.Connection) -> list[Entry]:
             found: list[Entry] = []
             size = 0
-            for position, owner, prev, body in _rows(connection):
-                size += len(body)
+            for entry, weight in _rows(connection):
+                size += weight
                 if found and size > most_bytes:
                     break
-                found.append(rows.entry(position, owner, prev, body))
+                found.append(entry)
                 if len(found) >= most_rows:
                     break
             return found
 
-        def _rows(connection: apsw.Connection) -> Iterator[tuple[int, bytes, int, bytes]]:
-            held = segments.numbers(connection)
+        def _rows(connection: apsw.Connection) -> Iterator[tuple[Entry, int]]:
+            kept = segments.numbers(connection)
             for segment in older:
-                if segment in held:
-                    yield from segments.rows_after(connection, segment, mailbox, since, most_rows)
-            if number in held:
-                yield from segments.rows_at(connection, number, newest)
+                if segment in kept:
+                    held = Bodies(connection, segment)
+                    found = segments.rows_after(connection, segment, mailbox, since, most_rows)
+                    yield from (statements.weighed(held, row) for row in found)
+            if number in kept:
+                held = Bodies(connection, number)
+                at = segments.rows_at(connection, number, newest)
+                yield from (statements.weighed(held, row) for row in at)
+
+        return await self._db.read(read)
+
+    async def numbered(
+        self, group: bytes, first: int, last: int, most_rows: int, most_bytes: int
+    ) -> Sequence[Numbered]:
+        numbers = [closed.number for closed in self._closed] + [self._open.number]
+
+        def read(connection: apsw.Connection) -> list[Numbered]:
+            found: list[Numbered] = []
+            size, kept = 0, segments.numbers(connection)
+            for number in numbers:
+                if number not in kept:
+                    continue
+                for accepted, body in bodies.numbered(connection, number, group, first, last):
+                    size += len(body)
+                    if found and (len(found) >= most_rows or size > most_bytes):
+                        return found
+                    found.append((accepted, body))
+            return found
 
         return await self._db.read(read)
 
@@ -250,69 +276,3 @@ class SqliteTimeline:
         self._closed = self._closed[len(old) :]
         self._clock_ms = now_ms
         return Retained(dropped)
-
-
-def _write(connection: apsw.Connection, number: int, batch: Batch) -> None:
-    segments.append(connection, number, rows.entry_rows(batch))
-    connection.executemany(
-        "INSERT INTO mark_log (account, device, acked, gap, conversation, intervals, at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        rows.log_rows(batch),
-    )
-    if batch.heads:
-        connection.executemany(
-            "REPLACE INTO conversation VALUES (?, ?, ?, ?)", map(rows.head_row, batch.heads)
-        )
-    if batch.sets:
-        connection.executemany(
-            "REPLACE INTO device_set VALUES (?, ?, ?, ?)",
-            [(s.account, s.mailbox, s.number, rows.pack_devices(s.devices)) for s in batch.sets],
-        )
-
-
-def _read(
-    connection: apsw.Connection,
-    wanted: Wanted,
-    ids: list[tuple[bytes, int]],
-    loaded: Loaded,
-) -> None:
-    for account in wanted.sets:
-        for _, mailbox, number, devices in connection.execute(
-            "SELECT * FROM device_set WHERE account = ?", (account,)
-        ):
-            held = DeviceSet(account, mailbox, number, rows.unpack_devices(devices))
-            loaded.sets[account] = held
-    wanted = _with_mailboxes(wanted, loaded)
-    for conversation in wanted.heads:
-        for row in connection.execute("SELECT * FROM conversation WHERE id = ?", (conversation,)):
-            loaded.heads[conversation] = rows.head(row)
-    for mailbox in wanted.mailboxes:
-        for (head,) in connection.execute("SELECT head FROM mailbox WHERE id = ?", (mailbox,)):
-            loaded.mailboxes[mailbox] = head
-    for key in wanted.marks:
-        loaded.marks[key] = [
-            rows.mark(row)
-            for row in connection.execute(
-                "SELECT * FROM mark WHERE conversation = ? AND account = ?", key
-            )
-        ]
-    for device in wanted.cursors:
-        for row in connection.execute(
-            "SELECT * FROM cursor WHERE account = ? AND device = ?", device
-        ):
-            loaded.cursors[device] = Cursor(*row)
-    kept = segments.numbers(connection) if ids else set()
-    for id, number in ids:
-        if number not in kept:
-            continue
-        outcomes: list[Outcome] = loaded.outcomes.setdefault(id, [])
-        for owner, body in segments.rows_by_id(connection, number, id):
-            outcomes.append(rows.outcome(owner, body))
-
-
-def _with_mailboxes(wanted: Wanted, loaded: Loaded) -> Wanted:
-    """What was wanted, and the mailboxes of the sets among it."""
-    if not loaded.sets:
-        return wanted
-    mailboxes = wanted.mailboxes.union(held.mailbox for held in loaded.sets.values())
-    return msgspec.structs.replace(wanted, mailboxes=mailboxes)

@@ -8,7 +8,17 @@ from __future__ import annotations
 import apsw
 
 from linnet.server.backends.sqlite import rows
-from linnet.server.ports.timeline import Accepted, Batch, Cursor, Entry, Head, Loaded, Mark, Wanted
+from linnet.server.ports.timeline import (
+    Accepted,
+    Batch,
+    Cursor,
+    Entry,
+    Head,
+    Loaded,
+    Mark,
+    Spread,
+    Wanted,
+)
 
 
 class Unfolded:
@@ -43,15 +53,30 @@ class Unfolded:
 
     def see_batch(self, batch: Batch) -> None:
         """All of a commit. In bulk: this runs for every message."""
-        entries = batch.entries
-        self.rows += len(entries) + len(batch.marks) + len(batch.cursors)
+        for piece in batch.rows():
+            if isinstance(piece, Spread):
+                self._see_spread(piece)
+            else:
+                self._see_entries(piece)
+        self.rows += len(batch.marks) + len(batch.cursors)
+        for mark in batch.marks:
+            self._marks.setdefault((mark.conversation, mark.account), {})[mark.device] = mark
+        self._cursors.update([((it.account, it.device), it) for it in batch.cursors])
+
+    def _see_entries(self, entries: list[Entry]) -> None:
+        self.rows += len(entries)
         self._mailboxes.update([(entry.mailbox, entry.position) for entry in entries])
         accepted = [entry.accepted for entry in entries]
         self._accepted.update([(it.conversation, it) for it in accepted])
         self._numbers.update([(it.conversation, it.conv_seq) for it in accepted if it.conv_seq])
-        for mark in batch.marks:
-            self._marks.setdefault((mark.conversation, mark.account), {})[mark.device] = mark
-        self._cursors.update([((it.account, it.device), it) for it in batch.cursors])
+
+    def _see_spread(self, spread: Spread) -> None:
+        self.rows += len(spread.mailboxes)
+        positions = range(spread.first, spread.last + 1)
+        self._mailboxes.update(zip(spread.mailboxes, positions, strict=True))
+        accepted = spread.accepted
+        self._accepted[accepted.conversation] = accepted
+        self._numbers[accepted.conversation] = accepted.conv_seq
 
     def overlay(self, wanted: Wanted, loaded: Loaded) -> None:
         """Put what is newer than the tables over what was read from them."""
@@ -62,6 +87,7 @@ class Unfolded:
                 self._numbers.get(conversation, held.conv_seq),
                 max(held.clock, self._accepted[conversation].server_timestamp),
                 held.members,
+                held.roster,
             )
         for mailbox in wanted.mailboxes & self._mailboxes.keys():
             loaded.mailboxes[mailbox] = self._mailboxes[mailbox]
@@ -74,7 +100,7 @@ class Unfolded:
     def write(self, connection: apsw.Connection, folded_position: int, clock_ms: int) -> None:
         """Fold into the tables; keys in order, because that is how the tables are clustered."""
         connection.executemany(
-            "INSERT INTO conversation VALUES (?, ?, ?, x'80') ON CONFLICT (id)"
+            "INSERT INTO conversation VALUES (?, ?, ?, x'80', 0) ON CONFLICT (id)"
             " DO UPDATE SET conv_seq = max(conv_seq, excluded.conv_seq),"
             " clock = max(clock, excluded.clock)",
             (

@@ -26,7 +26,10 @@ from linnet.wire.limits import HORIZON_MS, ID_AHEAD_MS
 
 
 class Record(msgspec.Struct, gc=False):
-    """One thing a client asked for, with the facts it carries. Times in ms since the epoch."""
+    """One thing a client asked for, with the facts it carries. Times in ms since the epoch.
+
+    `recipient` is empty where the conversation is a group.
+    """
 
     conversation: bytes
     sender: bytes
@@ -46,6 +49,7 @@ class Retry(msgspec.Struct, gc=False):
 
     code: str
     sets: Sets | None = None
+    roster: int = 0
 
 
 class Decision(msgspec.Struct, gc=False):
@@ -68,18 +72,9 @@ def decide(
     record: Record,
 ) -> Decision:
     """The outcome of a 1:1 record. `known` are the outcomes already stored under its id."""
+    if (judged := judged_before(head, known, record)) is not None:
+        return judged
     frame = record.frame
-    if known:
-        first = outcomes_in_scope(known, record.conversation, record.sender, record.device)
-        if first is not None:
-            return Decision(first, [], head, repeat=True)
-    born = message_time_ms(frame.id)
-    earlier, later = record.appended_ms, record.stamped_ms
-    if earlier > later:
-        earlier, later = later, earlier
-    if born < earlier - HORIZON_MS or born > later + ID_AHEAD_MS:
-        # What clients put in an id must not decide where the store looks for ids.
-        return Decision(Retry("id_time"), [], head)
     if recipient is None:
         # Its registration may be on its way here; then the same message is accepted.
         return Decision(Retry("unknown_recipient"), [], head)
@@ -87,11 +82,35 @@ def decide(
         stale = Retry("devices_changed", (recipient.number, sender.number))
         return Decision(stale, [], head)
     if not _addressed_rightly(record, sender, recipient):
-        return _refuse(head, record, "not_listed")
-    return _accept(head, record, sender, recipient, max(earlier, head.clock))
+        return refuse(head, record, "not_listed")
+    return _accept(head, record, sender, recipient)
 
 
-def _refuse(head: Head, record: Record, code: str) -> Decision:
+def judged_before(head: Head, known: Sequence[Outcome], record: Record) -> Decision | None:
+    """What is decided without a look at who is in the conversation: repeats, and ids whose time
+    is too old or ahead. None: go on."""
+    if known:
+        first = outcomes_in_scope(known, record.conversation, record.sender, record.device)
+        if first is not None:
+            return Decision(first, [], head, repeat=True)
+    born = message_time_ms(record.frame.id)
+    earlier, later = record.appended_ms, record.stamped_ms
+    if earlier > later:
+        earlier, later = later, earlier
+    if born < earlier - HORIZON_MS or born > later + ID_AHEAD_MS:
+        # What clients put in an id must not decide where the store looks for ids.
+        return Decision(Retry("id_time"), [], head)
+    return None
+
+
+def earliest_ms(record: Record) -> int:
+    """The clock that `server_timestamp` follows: one that is ahead for a moment moves nothing."""
+    appended_ms, stamped_ms = record.appended_ms, record.stamped_ms
+    return appended_ms if appended_ms < stamped_ms else stamped_ms
+
+
+def refuse(head: Head, record: Record, code: str) -> Decision:
+    """A final refusal: the outcome of its id."""
     refusal = Refusal(record.conversation, record.frame.id, record.sender, record.device, code)
     return Decision(refusal, [], head)
 
@@ -120,10 +139,11 @@ def _addressed_rightly(record: Record, sender: DeviceSet, recipient: DeviceSet) 
     return bool(to) and set(to) <= listed and not own
 
 
-def _accept(
-    head: Head, record: Record, sender: DeviceSet, recipient: DeviceSet, clock: int
-) -> Decision:
+def _accept(head: Head, record: Record, sender: DeviceSet, recipient: DeviceSet) -> Decision:
     frame = record.frame
+    clock = earliest_ms(record)
+    if clock < head.clock:
+        clock = head.clock
     conv_seq = 0
     if frame.mode != CONTROL:
         conv_seq = head.conv_seq + 1

@@ -20,13 +20,15 @@ from linnet.server.ports.timeline import (
     DeviceSet,
     Loaded,
     Outcome,
+    Roster,
     Timeline,
     Wanted,
 )
 from linnet.server.services.clock import Clock
+from linnet.server.services.delivery import asked
+from linnet.server.services.delivery.asked import GroupMessages
 from linnet.server.services.delivery.decide import Record
 from linnet.server.services.delivery.memory import Absent, Memory
-from linnet.server.services.delivery.watermark import union
 from linnet.server.services.delivery.work import Changing, Committed, Origin, Submitted, Work
 
 _log = logging.getLogger("linnet.delivery")
@@ -44,11 +46,13 @@ class Commit(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """A device's mailbox, that mailbox's last position, and what the device acknowledged."""
+    """A device's mailbox, that mailbox's last position, what the device acknowledged, and the
+    number of its account's set."""
 
     mailbox: bytes
     head: int
     cursor: Cursor
+    set: int
 
 
 class Inline:
@@ -66,7 +70,7 @@ class Inline:
         self._ride: asyncio.TimerHandle | None = None
         self._acks_due = False
         self._failing = False
-        self._sets: list[Changing] = []
+        self._changes: list[Changing] = []
         self._wake = asyncio.Event()
         self._stopping = False
         self._numbering = asyncio.Lock()
@@ -132,10 +136,25 @@ class Inline:
 
         Raises Unavailable: it was not stored.
         """
+        await self._change(change)
+
+    async def change_roster(self, roster: Roster) -> None:
+        """Decide a roster; returns once messages to its group must name it. One that is not above
+        the group's current one changes nothing.
+
+        Raises Unavailable: it was not stored; ValueError: an account or mailbox sits twice.
+        """
+        seats = roster.seats
+        for named in ({it.account for it in seats}, {it.mailbox for it in seats}):
+            if len(named) != len(seats):
+                raise ValueError("a roster with one seat twice")
+        await self._change(roster)
+
+    async def _change(self, change: DeviceSet | Roster) -> None:
         if self._stopping:
             raise Unavailable("stopping")
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._sets.append((change, done))
+        self._changes.append((change, done))
         self._wake.set()
         await done
 
@@ -150,7 +169,7 @@ class Inline:
         """Commit batches until stopped."""
         now_s = asyncio.get_running_loop().time
         retry_s: float | None = None
-        while not self._stopping or self._records or self._sets or (self._acks and not retry_s):
+        while not self._stopping or self._records or self._changes or (self._acks and not retry_s):
             if retry_s is None:
                 await self._wake.wait()
             else:
@@ -163,7 +182,9 @@ class Inline:
             if self._stopping:
                 self._acks_due = True
             while (
-                self._records or self._sets or (self._acks and self._acks_due and retry_s is None)
+                self._records
+                or self._changes
+                or (self._acks and self._acks_due and retry_s is None)
             ):
                 async with self._numbering:
                     stored = await self._commit_one()
@@ -175,20 +196,20 @@ class Inline:
         most = self._config.batch_most
         records, self._records = self._records[:most], self._records[most:]
         acks, self._acks, self._newest_ack = self._acks, [], {}
-        sets, self._sets = self._sets, []
+        changes, self._changes = self._changes, []
         self._acks_due = False
         if self._ride is not None:
             self._ride.cancel()
             self._ride = None
         try:
-            work = await self._decide(records, acks, sets)
+            work = await self._decide(records, acks, changes)
             if work.stores_something():
                 await self._timeline.commit(work.batch)
         except Unavailable as error:
             if not self._failing:
                 _log.error("nothing can be stored: %s", error)
             self._failing = True
-            self._failed(records, acks, sets, error)
+            self._failed(records, acks, changes, error)
             return False
         except Exception:
             _log.critical("the store broke; the server ends", exc_info=True)
@@ -198,23 +219,23 @@ class Inline:
         self._failing = False
         self._last = work.position
         self.settled += 1
-        self._settle(work, sets)
+        self._settle(work, changes)
         accepted = len(records) - len(work.rejections) - len(work.repeats)
         took_s = self._clock.monotonic_s() - began_s
         self.on_commit(Commit(len(records), len(acks), accepted, took_s))
         return True
 
     async def _decide(
-        self, records: list[Submitted], acks: list[Committed], sets: list[Changing]
+        self, records: list[Submitted], acks: list[Committed], changes: list[Changing]
     ) -> Work:
         """Decide from memory; if something is not in it, load that and begin again."""
         known: dict[bytes, list[Outcome]] = {}
         while True:
             work = Work(self.memory, self._last, self._clock, known)
             try:
-                work.decide(records, acks, sets)
+                work.decide(records, acks, changes)
             except Absent:
-                wanted = work.missing(records, acks, sets)
+                wanted = work.missing(records, acks, changes)
                 loaded = await self._timeline.load(wanted)
                 self.memory.learn(wanted, loaded)
                 known.update({id: loaded.outcomes.get(id, []) for id in wanted.ids})
@@ -225,7 +246,7 @@ class Inline:
         self,
         records: list[Submitted],
         acks: list[Committed],
-        sets: list[Changing],
+        changes: list[Changing],
         error: Unavailable,
     ) -> None:
         """Nothing was stored, so nothing is told but that. Acks wait for the next batch, without
@@ -235,21 +256,25 @@ class Inline:
             self._join_ack(committed)
         for record, origin in records:
             origin.rejected(record.frame.id, "unavailable", None)
-        for _, done in sets:
+        for _, done in changes:
             if not done.done():
                 done.set_exception(Unavailable(str(error)))
 
-    def _settle(self, work: Work, sets: list[Changing]) -> None:
+    def _settle(self, work: Work, changes: list[Changing]) -> None:
         """The commit returned: make it visible, then tell."""
         work.publish()
         self.memory.trim()
-        for _, done in sets:
+        for _, done in changes:
             if not done.done():
                 done.set_result(None)
-        if work.batch.entries or work.delivered:
-            self._bus.publish(Notices(work.batch.entries, list(work.delivered.values())))
-        for origin, id, code, newest in work.rejections:
-            origin.rejected(id, code, newest)
+        batch = work.batch
+        if batch.entries or work.delivered or batch.spreads or batch.sets or work.regrouped:
+            told = list(work.delivered.values())
+            self._bus.publish(
+                Notices(batch.entries, told, batch.spreads, batch.sets, work.regrouped)
+            )
+        for origin, id, code, sets, roster in work.rejections:
+            origin.rejected(id, code, sets, roster)
         for origin, first in work.repeats:
             origin.repeated(first)
 
@@ -281,27 +306,17 @@ class Inline:
         heads = memory.mailboxes, loaded.mailboxes
         head = max(head, *(known.get(held.mailbox, 0) for known in heads))
         cursor = memory.cursors.get(key) or cursor or loaded.cursors.get(key)
-        return Arrival(held.mailbox, head, cursor or Cursor(account, device))
+        return Arrival(held.mailbox, head, cursor or Cursor(account, device), held.number)
 
     async def watermarks(self, conversations: Iterable[bytes], asker: bytes) -> list[Delivered]:
-        """The other members' watermarks of each; of one's own where there is nobody else.
+        """See `asked.watermarks`."""
+        return await asked.watermarks(self._timeline, conversations, asker)
 
-        Nothing of conversations that the asker is not a member of. Raises Unavailable.
-        """
-        heads = (await self._timeline.load(Wanted(heads=set(conversations)))).heads
-        keys = {
-            (head.conversation, account)
-            for head in heads.values()
-            if asker in head.members
-            for account in (head.members.keys() - {asker}) or {asker}
-        }
-        if not keys:
-            return []
-        marks = (await self._timeline.load(Wanted(marks=keys))).marks
-        return [
-            Delivered(asker, *key, union(i for mark in marks.get(key, []) for i in mark.intervals))
-            for key in sorted(keys)
-        ]
+    async def group_messages(
+        self, group: bytes, account: bytes, device: int, first: int, last: int
+    ) -> GroupMessages:
+        """See `asked.group_messages`."""
+        return await asked.group_messages(self._timeline, group, account, device, first, last)
 
     async def raise_epoch(self, above: int) -> None:
         """The store went back behind `above`, which it had given out: number above it.

@@ -19,6 +19,7 @@ from linnet.server.ports.timeline import (
     Opened,
     Wanted,
 )
+from linnet.server.services.delivery.group import Group
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -44,6 +45,8 @@ class Memory:
         self.heads: Cache[bytes, Head] = Cache()
         self.mailboxes: Cache[bytes, int] = Cache()
         self.sets: Cache[bytes, DeviceSet | None] = Cache()
+        self.groups: Cache[bytes, Group | None] = Cache()
+        self._seats = 0
         self.marks: Cache[tuple[bytes, bytes], dict[int, Mark]] = Cache()
         self.cursors: Cache[tuple[bytes, int], Cursor] = Cache()
         self.recent = dict.fromkeys(opened.recent)
@@ -54,6 +57,10 @@ class Memory:
         for conversation in wanted.heads:
             self.heads[conversation] = loaded.heads.get(conversation) or Head(conversation)
         owned = [held.mailbox for held in loaded.sets.values()]
+        for group in wanted.gatherings:
+            found = loaded.gatherings.get(group)
+            self.hold(group, Group(found) if found is not None else None)
+            owned += [seat.mailbox for seat in found.roster.seats] if found is not None else []
         for mailbox in (*wanted.mailboxes, *owned):
             self.mailboxes[mailbox] = loaded.mailboxes.get(mailbox, 0)
         for account in wanted.sets:
@@ -62,6 +69,13 @@ class Memory:
             self.marks[key] = {mark.device: mark for mark in loaded.marks.get(key, [])}
         for device in wanted.cursors:
             self.cursors[device] = loaded.cursors.get(device) or Cursor(*device)
+
+    def hold(self, id: bytes, group: Group | None) -> None:
+        """Keep a group, in place of an older one; groups are bounded by their members."""
+        if id in self.groups:
+            self._seats -= _weight(self.groups[id])
+        self._seats += _weight(group)
+        self.groups[id] = group
 
     def may_be_known(self, id: bytes) -> bool:
         """Whether an outcome may be stored under this id. False is certain."""
@@ -76,8 +90,16 @@ class Memory:
         _forget(self.heads, self._cached)
         _forget(self.mailboxes, self._cached)
         _forget(self.sets, self._cached)
+        while self._seats > self._cached:
+            oldest = next(iter(self.groups))
+            self._seats -= _weight(self.groups.pop(oldest))
         _forget(self.marks, self._cached)
         _forget(self.cursors, self._cached)
+
+
+def _weight(group: Group | None) -> int:
+    """What a group counts for: its members, those who left included."""
+    return 1 + (len(group.members) if group is not None else 0)
 
 
 def _forget(cache: dict[K, V], most: int) -> list[K]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 
-from linnet.server.ports.bus import Delivered
+from linnet.server.ports.bus import Delivered, Regrouped
 from linnet.server.ports.timeline import (
     Accepted,
     Batch,
@@ -24,10 +25,14 @@ from linnet.server.ports.timeline import (
     Mark,
     Outcome,
     Refusal,
+    Roster,
+    Spread,
     Wanted,
 )
 from linnet.server.services.clock import Clock
-from linnet.server.services.delivery.decide import Record, Retry, Rows, decide
+from linnet.server.services.delivery.decide import Decision, Record, Retry, Rows, decide
+from linnet.server.services.delivery.decide_group import decide_group
+from linnet.server.services.delivery.group import Group, regrouped, within
 from linnet.server.services.delivery.memory import Absent, Memory
 from linnet.server.services.delivery.watermark import Intervals, Run, extend, union
 from linnet.wire.frames import Sets
@@ -41,8 +46,9 @@ class Origin(Protocol):
     def repeated(self, first: Accepted) -> None:
         """The id was accepted before; this is that outcome."""
 
-    def rejected(self, id: bytes, code: str, sets: Sets | None) -> None:
-        """Nothing was stored for this try."""
+    def rejected(self, id: bytes, code: str, sets: Sets | None, roster: int = 0) -> None:
+        """Nothing was stored for this try. `sets` or `roster` are the current ones where the try
+        named others."""
 
 
 class Committed(msgspec.Struct, gc=False):
@@ -58,8 +64,8 @@ class Committed(msgspec.Struct, gc=False):
 
 Submitted = tuple[Record, Origin]
 """A record waiting for its batch, and who waits for its answer."""
-Changing = tuple[DeviceSet, "asyncio.Future[None]"]
-"""A set change waiting for its batch."""
+Changing = tuple[DeviceSet | Roster, "asyncio.Future[None]"]
+"""A change of a set or a roster, waiting for its batch."""
 
 
 class Work:
@@ -74,12 +80,14 @@ class Work:
         self.stamped_ms = clock.wall_ms()
         self.batch = Batch(clock_ms=self.stamped_ms)
         self.known = known
-        self.rejections: list[tuple[Origin, bytes, str, Sets | None]] = []
+        self.rejections: list[tuple[Origin, bytes, str, Sets | None, int]] = []
         self.repeats: list[tuple[Origin, Accepted]] = []
-        self.delivered: dict[tuple[bytes, bytes], Delivered] = {}
+        self.delivered: dict[tuple[bytes, ...], Delivered] = {}
+        self.regrouped: list[Regrouped] = []
         self._heads: dict[bytes, Head] = {}
         self._mailboxes: dict[bytes, int] = {}
         self._sets: dict[bytes, DeviceSet] = {}
+        self._groups: dict[bytes, Group] = {}
         self._marks: dict[tuple[bytes, bytes], dict[int, Mark]] = {}
         self._folded: dict[tuple[bytes, bytes, int], Mark] = {}
         self._cursors: dict[tuple[bytes, int], Cursor] = {}
@@ -87,16 +95,26 @@ class Work:
         self._joined: set[bytes] = set()
 
     def missing(
-        self, records: list[Submitted], acks: list[Committed], sets: list[Changing]
+        self, records: list[Submitted], acks: list[Committed], changes: list[Changing]
     ) -> Wanted:
-        """What memory lacks to decide these. Whose mailbox is wanted is known only once the sets
-        are, so it may lack something still when this was loaded."""
+        """What memory lacks to decide these. Whose mailbox is wanted is known only once sets and
+        rosters are, so it may lack something still when this was loaded."""
         memory, wanted = self.memory, Wanted()
-        accounts = {change.account for change, _ in sets}
-        wanted.mailboxes = {change.mailbox for change, _ in sets}
+        accounts: set[bytes] = set()
+        for change, _ in changes:
+            if isinstance(change, Roster):
+                wanted.heads.add(change.group)
+                wanted.gatherings.add(change.group)
+                wanted.mailboxes.update(seat.mailbox for seat in change.seats)
+            else:
+                accounts.add(change.account)
+                wanted.mailboxes.add(change.mailbox)
         for record, _ in records:
-            accounts.update((record.sender, record.recipient))
             wanted.heads.add(record.conversation)
+            if record.recipient:
+                accounts.update((record.sender, record.recipient))
+            else:
+                wanted.gatherings.add(record.conversation)
             if memory.may_be_known(record.frame.id):
                 wanted.ids.add(record.frame.id)
         for committed in acks:
@@ -105,10 +123,17 @@ class Work:
             wanted.marks.update(
                 (conversation, committed.account) for conversation in committed.runs
             )
+        for conversation in wanted.heads & memory.heads.keys():
+            if memory.heads[conversation].roster:
+                wanted.gatherings.add(conversation)
+        for id in wanted.gatherings & memory.groups.keys():
+            if (group := memory.groups[id]) is not None:
+                wanted.mailboxes.update(group.mailboxes)
         for account in accounts & memory.sets.keys():
             if (held := memory.sets[account]) is not None:
                 wanted.mailboxes.add(held.mailbox)
         wanted.sets = accounts - memory.sets.keys()
+        wanted.gatherings -= memory.groups.keys()
         wanted.mailboxes -= memory.mailboxes.keys()
         wanted.heads -= memory.heads.keys()
         wanted.ids -= self.known.keys()
@@ -120,12 +145,15 @@ class Work:
         self,
         records: list[Submitted],
         acks: list[Committed],
-        sets: list[Changing],
+        changes: list[Changing],
     ) -> None:
-        """All of it, in order: set changes, messages, acks. Raises Absent: load what is missing
-        and begin again with new work."""
-        for change, _ in sets:
-            self._change_set(change)
+        """All of it, in order: changes, messages, acks. Raises Absent: load what is missing and
+        begin again with new work."""
+        for change, _ in changes:
+            if isinstance(change, Roster):
+                self._change_roster(change)
+            else:
+                self._change_set(change)
         for record, origin in records:
             try:
                 self._decide_one(record, origin)
@@ -134,7 +162,7 @@ class Work:
             except Exception:
                 # One client's record must not stop everybody's commits; it changed nothing yet.
                 _log.exception("a record could not be decided")
-                self.rejections.append((origin, record.frame.id, "internal", None))
+                self.rejections.append((origin, record.frame.id, "internal", None, 0))
         for committed in acks:
             self._fold(committed)
         self.batch.marks = list(self._folded.values())
@@ -143,8 +171,9 @@ class Work:
 
     def stores_something(self) -> bool:
         """Whether there is anything to commit."""
-        batch = self.batch
-        return bool(batch.entries or batch.refusals or batch.sets or batch.marks or batch.cursors)
+        it = self.batch
+        rows = it.entries or it.spreads or it.refusals
+        return bool(rows or it.sets or it.gatherings or it.marks or it.cursors)
 
     def _change_set(self, change: DeviceSet) -> None:
         held = self._set(change.account)
@@ -152,6 +181,17 @@ class Work:
         if held is None or change.number > held.number:
             self._sets[change.account] = change
             self.batch.sets.append(change)
+
+    def _change_roster(self, roster: Roster) -> None:
+        group, held = roster.group, self._group(roster.group)
+        if held is not None and roster.number <= held.roster.number:
+            return
+        head = self._heads.get(group) or self.memory.heads[group]
+        self._heads[group] = Head(group, head.conv_seq, head.clock, {}, roster.number)
+        self._groups[group] = changed = regrouped(held, roster, head.conv_seq + 1)
+        self.batch.gatherings.append(changed.gathering)
+        concerned = changed.seats.keys() | (held.seats.keys() if held is not None else ())
+        self.regrouped.append(Regrouped(group, roster.number, frozenset(concerned)))
 
     def _decide_one(self, record: Record, origin: Origin) -> None:
         memory, frame = self.memory, record.frame
@@ -161,28 +201,36 @@ class Work:
             known = self.known.get(id)
             if known is None:
                 raise Absent
-        sender, recipient = self._set(record.sender), self._set(record.recipient)
-        if sender is None:
-            self.rejections.append((origin, id, "unavailable", None))
-            return
         record.appended_ms = self.appended_ms
         record.stamped_ms = self.stamped_ms
         conversation = record.conversation
         head = self._heads.get(conversation) or memory.heads[conversation]
-        decision = decide(head, known or (), sender, recipient, record)
+        group: Group | None = None
+        if record.recipient:
+            sender = self._set(record.sender)
+            if sender is None:
+                self.rejections.append((origin, id, "unavailable", None, 0))
+                return
+            decision = decide(head, known or (), sender, self._set(record.recipient), record)
+        else:
+            group = self._group(conversation)
+            decision = _decide_in(group, head, known or (), record)
         outcome = decision.outcome
         if type(outcome) is Accepted:
             if decision.repeat:
                 self.repeats.append((origin, outcome))
                 return
-            self._place(outcome, decision.rows)
-            if decision.head.members is not head.members:
-                self._joined.add(conversation)
+            if group is not None:
+                self._spread(outcome, frame.body, group)
+            else:
+                self._place(outcome, decision.rows)
+                if decision.head.members is not head.members:
+                    self._joined.add(conversation)
             self._heads[conversation] = decision.head
         else:
             assert isinstance(outcome, Refusal | Retry)
-            newest = outcome.sets if isinstance(outcome, Retry) else None
-            self.rejections.append((origin, id, outcome.code, newest))
+            retry = outcome if isinstance(outcome, Retry) else _NOTHING_NEW
+            self.rejections.append((origin, id, outcome.code, retry.sets, retry.roster))
             if isinstance(outcome, Retry) or decision.repeat:
                 return
             self.position += 1
@@ -191,6 +239,9 @@ class Work:
 
     def _set(self, account: bytes) -> DeviceSet | None:
         return self._sets.get(account) or self.memory.sets[account]
+
+    def _group(self, id: bytes) -> Group | None:
+        return self._groups.get(id) or self.memory.groups[id]
 
     def _place(self, accepted: Accepted, rows: Rows) -> None:
         mailboxes, entries, position = self._mailboxes, self.batch.entries, self.position
@@ -201,6 +252,19 @@ class Work:
             entries.append(Entry(mailbox, position, prev, accepted, parts))
         self.position = position
 
+    def _spread(self, accepted: Accepted, body: bytes, group: Group) -> None:
+        """A row for every seat. In bulk: there may be a thousand."""
+        placed, held, mailboxes = self._mailboxes, self.memory.mailboxes, group.mailboxes
+        if placed:
+            prevs = [placed.get(mailbox) or held[mailbox] for mailbox in mailboxes]
+        else:
+            prevs = [held[mailbox] for mailbox in mailboxes]
+        first = self.position + 1
+        self.position += len(mailboxes)
+        placed.update(zip(mailboxes, range(first, first + len(mailboxes)), strict=True))
+        spread = Spread(accepted, body, first, mailboxes, prevs, group.devices)
+        self.batch.spreads.append(spread)
+
     def _fold(self, committed: Committed) -> None:
         account, device = committed.account, committed.device
         key = (account, device)
@@ -210,21 +274,25 @@ class Work:
             mine = (conversation, account)
             marks = self._marks.get(mine) or self.memory.marks[mine]
             mark = marks.get(device) or Mark(conversation, account, device, (), 0)
-            start = self._start(conversation, account, device)
+            head = self._heads.get(conversation) or self.memory.heads[conversation]
+            group = self._group(conversation) if head.roster else None
+            members = group.members if group is not None else head.members
+            member = members.get(account)
+            start = member.starts.get(device, 0) if member is not None else 0
             for run in runs:
                 mark = extend(mark, run, start or run.first, gap)
             self._folded[(conversation, account, device)] = mark
             self._marks[mine] = marks = {**marks, device: mark}
             told = _told(marks)
-            self.delivered[mine] = Delivered(runs[-1].sender, conversation, account, told)
+            if group is None:
+                self.delivered[mine] = Delivered(runs[-1].sender, conversation, account, told)
+                continue
+            told = within(told, member.spans) if member is not None else told
+            for sender in {run.sender for run in runs if not run.bare}:
+                said = Delivered(sender, conversation, account, told, True)
+                self.delivered[(conversation, account, sender)] = said
         if committed.position > cursor.acked or gap > cursor.gap:
             self._cursors[key] = Cursor(account, device, max(committed.position, cursor.acked), gap)
-
-    def _start(self, conversation: bytes, account: bytes, device: int) -> int:
-        """The device's first conv_seq there; 0 if it has none."""
-        head = self._heads.get(conversation) or self.memory.heads[conversation]
-        member = head.members.get(account)
-        return member.starts.get(device, 0) if member is not None else 0
 
     def publish(self) -> None:
         """Make the batch what memory says."""
@@ -232,9 +300,23 @@ class Work:
         memory.heads.update(self._heads)
         memory.mailboxes.update(self._mailboxes)
         memory.sets.update(self._sets)
+        for id, group in self._groups.items():
+            memory.hold(id, group)
         memory.marks.update(self._marks)
         memory.cursors.update(self._cursors)
         memory.recent.update(dict.fromkeys(self._ids))
+
+
+_NOTHING_NEW = Retry("")
+
+
+def _decide_in(
+    group: Group | None, head: Head, known: Sequence[Outcome], record: Record
+) -> Decision:
+    """Of a record to a group, which delivery may not have heard of."""
+    if group is None:
+        return decide_group(head, known, None, None, record)
+    return decide_group(head, known, group.roster, group.seats.get(record.sender), record)
 
 
 def _told(marks: dict[int, Mark]) -> Intervals:
