@@ -1,4 +1,4 @@
-"""AES-256-CBC with PKCS #7 padding, as group messages use it. Authenticates nothing.
+"""AES-256-CBC with PKCS #7 padding, as all messages use it. Authenticates nothing.
 
 Callers check a signature or MAC first: what unpadding says must never reach a forger.
 """

@@ -13,12 +13,9 @@ from dataclasses import dataclass
 from hmac import compare_digest, digest
 from typing import Final
 
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import CBC
-
+from linnet.crypto.cbc import decrypt_cbc, encrypt_cbc
 from linnet.crypto.curve import agree
-from linnet.crypto.errors import BadMac, Duplicate, Malformed
+from linnet.crypto.errors import BadMac, Duplicate
 from linnet.crypto.kdf import (
     Agreement,
     MessageKeys,
@@ -34,8 +31,6 @@ from linnet.signing.keys import KeyPair, Rng, generate
 
 MAX_SKIPPED: Final = 2000
 MAX_CHAINS: Final = 5
-
-_BLOCK_BYTES: Final = 16
 
 
 class SendingChain(SecretStruct, frozen=True, array_like=True):
@@ -108,7 +103,7 @@ def encrypt(
         chain.public,
         chain.counter,
         state.previous_counter,
-        encrypt_cbc(keys, plaintext),
+        encrypt_cbc(keys.cipher_key, keys.iv, plaintext),
         pq_ratchet,
         addresses,
     )
@@ -202,35 +197,8 @@ def _open(keys: MessageKeys, parties: Parties, message: SignalMessage) -> bytes:
     mac = _mac(keys, parties.remote, parties.local, message.covered)
     if not compare_digest(mac, message.mac):
         raise BadMac("the message is not authentic")
-    return decrypt_cbc(keys, message.ciphertext)
+    return decrypt_cbc(keys.cipher_key, keys.iv, message.ciphertext)
 
 
 def _mac(keys: MessageKeys, sender: bytes, receiver: bytes, covered: bytes) -> bytes:
     return digest(keys.mac_key, sender + receiver + covered, "sha256")[:MAC_BYTES]
-
-
-def encrypt_cbc(keys: MessageKeys, plaintext: bytes) -> bytes:
-    """AES-256-CBC with PKCS #7 padding. Authenticates nothing."""
-    encryptor = Cipher(AES(keys.cipher_key), CBC(keys.iv)).encryptor()
-    return encryptor.update(_padded(plaintext)) + encryptor.finalize()
-
-
-def _padded(plaintext: bytes) -> bytes:
-    """Pad to whole blocks (PKCS #7)."""
-    size = _BLOCK_BYTES - len(plaintext) % _BLOCK_BYTES
-    return plaintext + bytes((size,)) * size
-
-
-def decrypt_cbc(keys: MessageKeys, ciphertext: bytes) -> bytes:
-    """The reverse, after the MAC held. `ciphertext` is whole blocks, one or more in a message.
-
-    Raises Malformed for bad padding.
-    """
-    if not ciphertext or len(ciphertext) % _BLOCK_BYTES:
-        raise Malformed("not whole blocks")
-    decryptor = Cipher(AES(keys.cipher_key), CBC(keys.iv)).decryptor()
-    padded = decryptor.update(ciphertext) + decryptor.finalize()
-    size = padded[-1]
-    if not 1 <= size <= _BLOCK_BYTES or padded[-size:] != bytes((size,)) * size:
-        raise Malformed("an authentic message with bad padding")
-    return padded[:-size]

@@ -81,8 +81,10 @@ def matches(header: bytes, vector: bytes) -> bool:
 def encapsulate_2(kept: bytes, vector: bytes) -> bytes:
     """Return ct2 (128 bytes). The caller has checked `vector` with `matches`.
 
-    Raises BadKey if coefficients are not reduced (section 7.2).
+    Raises BadKey for a wrong length, or coefficients that are not reduced (section 7.2).
     """
+    if len(vector) != VECTOR_BYTES:
+        raise BadKey("not an ML-KEM-768 public key")
     coins, seed = kept[:COINS_BYTES], kept[COINS_BYTES:]
     key = [ring.decode_12(vector[at : at + POLY_BYTES]) for at in range(0, len(vector), POLY_BYTES)]
     if any(each >= Q for poly in key for each in poly):
