@@ -5,7 +5,7 @@
 // which gets the library in the version asked for.
 import { createInterface } from "node:readline";
 
-const MODULES = ["sessions", "groups", "fingerprints"];
+const MODULES = ["sessions", "groups", "fingerprints", "sealed"];
 
 const version = process.argv[2];
 const signal = await import(`libsignal-${version}`);

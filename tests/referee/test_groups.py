@@ -25,14 +25,14 @@ LOST, REPEATED, LATE = 0.1, 0.15, 0.2
 class TheirSpeaker:
     """A device that sends to a group with libsignal."""
 
-    def __init__(self, libsignal: Libsignal, name: str) -> None:
+    def __init__(self, libsignal: Libsignal, name: str, *, party: str | None = None) -> None:
         self._libsignal = libsignal
-        self._party = Stranger(libsignal, name).address.account.hex()
-        self._distribution = sender_keys.create(0, seeded(name)).distribution_id.hex()
+        self._party = party or Stranger(libsignal, name).address.account.hex()
+        self.distribution_id = sender_keys.create(0, seeded(name)).distribution_id.hex()
 
     def _ask(self, op: str, **arguments: object) -> bytes:
         answer = self._libsignal.ask(
-            op, party=self._party, distribution=self._distribution, **arguments
+            op, party=self._party, distribution=self.distribution_id, **arguments
         )
         return bytes.fromhex(answer.get("data", ""))
 
