@@ -275,7 +275,7 @@ class Inline:
             )
         for origin, id, code, sets, roster in work.rejections:
             origin.rejected(id, code, sets, roster)
-        for origin, first in work.repeats:
+        for origin, first in (*work.repeats, *work.sealed):
             origin.repeated(first)
 
     # ---- reading

@@ -32,6 +32,7 @@ from linnet.server.ports.timeline import (
 from linnet.server.services.clock import Clock
 from linnet.server.services.delivery.decide import Decision, Record, Retry, Rows, decide
 from linnet.server.services.delivery.decide_group import decide_group
+from linnet.server.services.delivery.decide_sealed import decide_sealed
 from linnet.server.services.delivery.group import Group, regrouped, within
 from linnet.server.services.delivery.memory import Absent, Memory
 from linnet.server.services.delivery.watermark import Intervals, Run, extend, union
@@ -44,7 +45,8 @@ class Origin(Protocol):
     """Where a record came from, for answers that are not a row."""
 
     def repeated(self, first: Accepted) -> None:
-        """The id was accepted before; this is that outcome."""
+        """The id was accepted before, or now of a sealed message, which gives its sender no row;
+        this is that outcome."""
 
     def rejected(self, id: bytes, code: str, sets: Sets | None, roster: int = 0) -> None:
         """Nothing was stored for this try. `sets` or `roster` are the current ones where the try
@@ -82,6 +84,7 @@ class Work:
         self.known = known
         self.rejections: list[tuple[Origin, bytes, str, Sets | None, int]] = []
         self.repeats: list[tuple[Origin, Accepted]] = []
+        self.sealed: list[tuple[Origin, Accepted]] = []
         self.delivered: dict[tuple[bytes, ...], Delivered] = {}
         self.regrouped: list[Regrouped] = []
         self._heads: dict[bytes, Head] = {}
@@ -206,7 +209,9 @@ class Work:
         conversation = record.conversation
         head = self._heads.get(conversation) or memory.heads[conversation]
         group: Group | None = None
-        if record.recipient:
+        if not record.device:
+            decision = decide_sealed(head, known or (), self._set(record.recipient), record)
+        elif record.recipient:
             sender = self._set(record.sender)
             if sender is None:
                 self.rejections.append((origin, id, "unavailable", None, 0))
@@ -227,6 +232,8 @@ class Work:
                 if decision.head.members is not head.members:
                     self._joined.add(conversation)
             self._heads[conversation] = decision.head
+            if not record.device:
+                self.sealed.append((origin, outcome))
         else:
             assert isinstance(outcome, Refusal | Retry)
             retry = outcome if isinstance(outcome, Retry) else _NOTHING_NEW
