@@ -60,6 +60,18 @@ async def test_a_late_retry_does_not_take_the_number_back(stores: Stores) -> Non
     assert await stores.accounts.by_numbers([b"phone"]) == {b"phone": account(2).id}
 
 
+async def test_a_delivery_key_is_set_and_replaced(stores: Stores) -> None:
+    for number in (1, 2):
+        await stores.accounts.register(account(number, phone=None), first_device(number))
+    for key in (b"first", b"second"):
+        await stores.accounts.set_delivery_key(account(1).id, key)
+        expected = msgspec.structs.replace(account(1, phone=None), delivery_key=key)
+        assert await stores.accounts.get(account(1).id) == expected
+    await stores.accounts.set_delivery_key(account(3).id, b"nobody's")
+    assert await stores.accounts.get(account(2).id) == account(2, phone=None)
+    assert await stores.accounts.get(account(3).id) is None
+
+
 async def test_accounts_without_a_number_live_side_by_side(stores: Stores) -> None:
     for number in (1, 2):
         await stores.accounts.register(account(number, phone=None), first_device(number))

@@ -43,6 +43,8 @@ class Keys(msgspec.Struct, frozen=True):
     takes: Rate = Rate(burst=20, every_s=600)
     """Bundles one account may take of one target device: each of its own 16 devices one, and some
     again."""
+    sealed_takes: Rate = Rate(burst=60, every_s=60)
+    """Bundles of one target device taken without a token, by all who hold the delivery key."""
     lookups: Rate = Rate(burst=200, every_s=6)
     """Phone numbers one account may look up."""
 
@@ -56,6 +58,15 @@ class Links(msgspec.Struct, frozen=True):
     """Offers that may be waiting for their primary, or for their device's keys."""
     waiting_most: int = 1024
     """Requests that may wait for the other end of a link."""
+
+
+class Sealed(msgspec.Struct, frozen=True):
+    """Sealed requests, which have no token."""
+
+    address: Rate = Rate(burst=120, every_s=0.5)
+    """Sealed requests from one IP address (IPv6: one /64). Counted in memory, stored nowhere."""
+    account: Rate = Rate(burst=600, every_s=0.5)
+    """Sealed requests to one account, by all who hold its delivery key together."""
 
 
 class Groups(msgspec.Struct, frozen=True):
@@ -123,6 +134,7 @@ class Config(msgspec.Struct, frozen=True):
     accounts: Accounts = Accounts()
     keys: Keys = Keys()
     links: Links = Links()
+    sealed: Sealed = Sealed()
     groups: Groups = Groups()
     gateway: Gateway = Gateway()
     delivery: Delivery = Delivery()

@@ -1,5 +1,6 @@
 """Secrets are made once, kept private, and never silently replaced."""
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,19 @@ from linnet.server.ports import Unavailable
 def test_what_was_made_is_read_again(tmp_path: Path) -> None:
     made = load(tmp_path / "data" / "secrets")
     assert load(tmp_path / "data" / "secrets", rng=_never) == made
-    assert len({made.pepper, made.access, made.refresh}) == 3
+    assert len({made.pepper, made.access, made.refresh, made.certificates}) == 4
+
+
+def test_a_file_of_an_older_linnet_is_read_and_left_as_it_is(tmp_path: Path) -> None:
+    keys = [base64.b64encode(bytes([n]) * 32).decode() for n in range(3)]
+    content = b'{"pepper":"%s","access":"%s","refresh":"%s"}' % tuple(key.encode() for key in keys)
+    (tmp_path / "secrets").write_bytes(content)
+    secrets = load(tmp_path / "secrets", rng=_never)
+    assert (secrets.pepper, secrets.refresh) == (bytes(32), b"\x02" * 32)
+    assert len(secrets.certificates) == 32
+    assert secrets.certificates not in (secrets.pepper, secrets.access, secrets.refresh)
+    assert load(tmp_path / "secrets", rng=_never) == secrets
+    assert (tmp_path / "secrets").read_bytes() == content
 
 
 def test_only_the_owner_may_read_them_and_no_draft_stays(tmp_path: Path) -> None:
@@ -33,7 +46,14 @@ def test_a_file_made_meanwhile_by_another_is_the_one_used(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{}", b'{"pepper":"AA==","access":"AA==","refresh":"AA=="}']
+    "content",
+    [
+        b"",
+        b"{}",
+        b'{"pepper":"AA==","access":"AA==","refresh":"AA=="}',
+        b'{"pepper":"%b","access":"%b","refresh":"%b","certificates":"AA=="}'
+        % ((b"A" * 43 + b"=",) * 3),
+    ],
 )
 def test_a_damaged_file_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "secrets").write_bytes(content)

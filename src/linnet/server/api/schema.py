@@ -21,6 +21,8 @@ from linnet.wire import rest
 PATH = "/v1/schema"
 ACCESS: list[dict[str, list[str]]] = [{"access": []}]
 """What a resource names as its `security` when it needs an access token."""
+DELIVERY: list[dict[str, list[str]]] = [{"delivery": []}]
+"""And when it needs the recipient's delivery key, and no token."""
 
 _REF = "#/components/schemas/{name}"
 
@@ -35,7 +37,10 @@ def schema() -> OpenAPIConfig:
         render_plugins=[_Rendered(path=["/", "/openapi.json"])],
         components=Components(
             security_schemes={
-                "access": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")
+                "access": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT"),
+                "delivery": SecurityScheme(
+                    type="apiKey", security_scheme_in="header", name="Linnet-Delivery-Key"
+                ),
             }
         ),
     )

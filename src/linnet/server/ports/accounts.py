@@ -19,6 +19,8 @@ class Account(msgspec.Struct, frozen=True):
     number: bytes | None
     backup: bytes
     created_ms: int
+    delivery_key: bytes | None = None
+    """SHA-256 of the key that sealed requests must show; None before one was set."""
 
 
 class FirstDevice(msgspec.Struct, frozen=True):
@@ -54,6 +56,9 @@ class Accounts(Protocol):
 
     async def get(self, account: bytes) -> Account | None:
         """One account."""
+
+    async def set_delivery_key(self, account: bytes, hash: bytes) -> None:
+        """From now on sealed requests must show the key with this SHA-256."""
 
     async def by_numbers(self, numbers: Sequence[bytes]) -> dict[bytes, bytes]:
         """Hashed number → account id, for those that have one."""

@@ -117,6 +117,17 @@ class Keys:
             raise RequestRefused("not_found")
         pair = f"{identity.account.hex()}:{account.hex()}:{device}"
         await self._limit(f"take:{pair}", self.limits.takes)
+        return await self._take(account, device)
+
+    async def take_sealed(self, account: bytes, device: int) -> Bundle:
+        """As `take`, for somebody who showed the account's delivery key: limited by target device
+        alone."""
+        if not 1 <= device <= 127:
+            raise RequestRefused("not_found")
+        await self._limit(f"take:{account.hex()}:{device}", self.limits.sealed_takes)
+        return await self._take(account, device)
+
+    async def _take(self, account: bytes, device: int) -> Bundle:
         target = await self._listed(account, device, "not_found")
         taken = await self.keys.take(account, device)
         if taken is None:

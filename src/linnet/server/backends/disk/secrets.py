@@ -6,6 +6,8 @@ ends. Back the file up with the database, and apart from it.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +24,7 @@ class SecretsUnreadable(Exception):
 
 
 class Secrets(msgspec.Struct, frozen=True):
-    """Three independent random keys of 32 bytes; never shown by `repr`."""
+    """Independent random keys of 32 bytes; never shown by `repr`."""
 
     pepper: bytes
     """Keys the hashes of phone numbers and codes."""
@@ -30,6 +32,9 @@ class Secrets(msgspec.Struct, frozen=True):
     """Signs access tokens."""
     refresh: bytes
     """Derives refresh tokens."""
+    certificates: bytes = b""
+    """Makes the keys that certify senders. A file by an older Linnet has none: then it follows
+    from `refresh`, so that the file need never change."""
 
     def __repr__(self) -> str:
         return "Secrets(…)"
@@ -52,7 +57,7 @@ def load(file: Path, rng: Callable[[int], bytes] = os.urandom, may_make: bool = 
 
 
 def _fresh(rng: Callable[[int], bytes]) -> Secrets:
-    return Secrets(rng(SECRET_BYTES), rng(SECRET_BYTES), rng(SECRET_BYTES))
+    return Secrets(*(rng(SECRET_BYTES) for _ in Secrets.__struct_fields__))
 
 
 def _create(file: Path, secrets: Secrets) -> None:
@@ -86,6 +91,9 @@ def _decode(content: bytes) -> Secrets:
         secrets = msgspec.json.decode(content, type=Secrets)
     except msgspec.MsgspecError:
         raise SecretsUnreadable("the secrets file is damaged") from None
-    if {len(secrets.pepper), len(secrets.access), len(secrets.refresh)} != {SECRET_BYTES}:
+    if not secrets.certificates:
+        derived = hmac.digest(secrets.refresh, b"certificates", hashlib.sha256)
+        secrets = msgspec.structs.replace(secrets, certificates=derived)
+    if {len(key) for key in msgspec.structs.astuple(secrets)} != {SECRET_BYTES}:
         raise SecretsUnreadable("the secrets file is damaged")
     return secrets

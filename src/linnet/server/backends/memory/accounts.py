@@ -46,6 +46,10 @@ class MemoryAccounts:
     async def get(self, account: bytes) -> Account | None:
         return self._accounts.get(account)
 
+    async def set_delivery_key(self, account: bytes, hash: bytes) -> None:
+        if (held := self._accounts.get(account)) is not None:
+            self._accounts[account] = msgspec.structs.replace(held, delivery_key=hash)
+
     async def by_numbers(self, numbers: Sequence[bytes]) -> dict[bytes, bytes]:
         return {number: self._numbers[number] for number in numbers if number in self._numbers}
 

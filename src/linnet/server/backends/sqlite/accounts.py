@@ -12,7 +12,7 @@ from linnet.server.backends.sqlite.keys import store
 from linnet.server.ports.accounts import Account, FirstDevice
 from linnet.server.ports.devices import Admission
 
-_COLUMNS = "id, mailbox, key, number, backup, created_ms"
+_COLUMNS = "id, mailbox, key, number, backup, created_ms, delivery_key"
 
 
 class SqliteAccounts:
@@ -38,6 +38,13 @@ class SqliteAccounts:
     async def get(self, account: bytes) -> Account | None:
         return await self._db.read(lambda connection: _get(connection, account))
 
+    async def set_delivery_key(self, account: bytes, hash: bytes) -> None:
+        await self._db.write(
+            lambda connection: connection.execute(
+                "UPDATE accounts SET delivery_key = ? WHERE id = ?", (hash, account)
+            )
+        )
+
     async def by_numbers(self, numbers: Sequence[bytes]) -> dict[bytes, bytes]:
         def job(connection: apsw.Connection) -> dict[bytes, bytes]:
             marks = ",".join("?" * len(numbers))
@@ -52,7 +59,7 @@ def _register(connection: apsw.Connection, account: Account, first: FirstDevice)
         return held
     connection.execute("UPDATE accounts SET number = NULL WHERE number = ?", (account.number,))
     connection.execute(
-        f"INSERT INTO accounts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO accounts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             account.id,
             account.mailbox,
@@ -60,6 +67,7 @@ def _register(connection: apsw.Connection, account: Account, first: FirstDevice)
             account.number,
             account.backup,
             account.created_ms,
+            account.delivery_key,
         ),
     )
     connection.execute(
