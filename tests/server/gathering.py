@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
 
 import pytest
 from tests.server.kit import Kit, Registered, register
 
-from linnet.server import config
-from linnet.server.backends.memory.directory import MemoryDirectory
-from linnet.server.backends.memory.groups import MemoryGroups
-from linnet.server.backends.memory.rosters import MemoryRosters
-from linnet.server.ports import Unavailable
-from linnet.server.ports.timeline import Roster
 from linnet.server.services.group_states import read_state
-from linnet.server.services.group_views import GroupViews
-from linnet.server.services.groups import Groups
-from linnet.server.services.rosters import Rosters
 from linnet.signing.group_changes import Change, Create, Pair, SealedTitle
 from linnet.signing.group_entry import Entry, first_entry, sign_entry
 from linnet.signing.group_state import GroupState, next_entry
@@ -26,39 +16,13 @@ from linnet.wire.errors import RequestRefused
 from linnet.wire.rest import GroupHead, Signed
 
 
-@dataclass
-class Post:
-    """Delivery as rosters see it: keeps the newest of each group; stores nothing while `down`."""
-
-    rosters: dict[bytes, Roster] = field(default_factory=dict)
-    heard: list[Roster] = field(default_factory=list)
-    down: bool = False
-
-    async def change_roster(self, roster: Roster) -> None:
-        if self.down:
-            raise Unavailable("down")
-        self.heard.append(roster)
-        held = self.rosters.get(roster.group)
-        if held is None or roster.number > held.number:
-            self.rosters[roster.group] = roster
-
-
 class Gathering:
     """A kit with groups, and how its people make and change them."""
 
     def __init__(self) -> None:
         self.kit = Kit()
-        self.limits = config.Groups()
-        self.rosters = MemoryRosters()
-        self.groups = MemoryGroups(self.rosters)
-        self.directory = MemoryDirectory(self.kit.accounts, self.kit.devices)
-        self.post = Post()
-        made = Rosters(self.groups, self.rosters, self.directory, self.post.change_roster)
-        self.making = made
-        self.service = Groups(
-            self.groups, self.directory, made, self.kit.rates, self.limits, self.kit.clock
-        )
-        self.views = GroupViews(self.groups, made, self.limits)
+        self.groups, self.post, self.making = self.kit.groups, self.kit.post, self.kit.making
+        self.service, self.views = self.kit.services.groups, self.kit.services.group_views
 
     async def people(self, *names: str) -> list[Registered]:
         """Register people, each under a number of their own."""

@@ -11,24 +11,37 @@ import msgspec
 from linnet.server import config
 from linnet.server.api.services import Services
 from linnet.server.backends.memory.accounts import MemoryAccounts
+from linnet.server.backends.memory.bus import MemoryBus
 from linnet.server.backends.memory.devices import MemoryDevices
+from linnet.server.backends.memory.directory import MemoryDirectory
+from linnet.server.backends.memory.groups import MemoryGroups
 from linnet.server.backends.memory.keys import MemoryKeys
 from linnet.server.backends.memory.links import MemoryLinks
 from linnet.server.backends.memory.rates import MemoryRates
 from linnet.server.backends.memory.registrations import MemoryRegistrations
+from linnet.server.backends.memory.rosters import MemoryRosters
+from linnet.server.backends.memory.timeline import MemoryTimeline
 from linnet.server.backends.memory.tokens import MemoryTokens
 from linnet.server.ports import Unavailable
 from linnet.server.ports.devices import Device, StoredList
+from linnet.server.ports.timeline import DeviceSet, Roster
 from linnet.server.ports.tokens import Family
 from linnet.server.services.accounts import Accounts, Stores
 from linnet.server.services.admission import Doors
 from linnet.server.services.bells import Bells
 from linnet.server.services.callers import Callers
+from linnet.server.services.certificates import Certificates, issuer
+from linnet.server.services.clock import Clock as ServerClock
 from linnet.server.services.contacts import Contacts
+from linnet.server.services.delivery.inline import Inline
 from linnet.server.services.devices import Devices
+from linnet.server.services.group_views import GroupViews
+from linnet.server.services.groups import Groups
 from linnet.server.services.keys import Keys
 from linnet.server.services.links import Links
 from linnet.server.services.recovery import Recovery
+from linnet.server.services.rosters import Rosters
+from linnet.server.services.sealed import Sealed
 from linnet.server.services.tokens import Identity, TokenKeys, Tokens, proof_message
 from linnet.signing import xeddsa
 from linnet.signing.device_list import (
@@ -43,6 +56,7 @@ from linnet.signing.keys import KeyPair, generate
 from linnet.signing.objects import SignedObject
 from linnet.wire.rest import (
     DeviceKeys,
+    GroupPage,
     KemPreKey,
     KeyUpload,
     OneTimeKey,
@@ -154,6 +168,29 @@ class EmptySync:
         return SyncPage(rows=[], head=since, more=False)
 
 
+@dataclass
+class Post:
+    """Delivery as groups see it: keeps the newest roster of each, and has no messages. Stores
+    nothing while `down`."""
+
+    rosters: dict[bytes, Roster] = field(default_factory=dict)
+    heard: list[Roster] = field(default_factory=list)
+    asked: list[tuple[bytes, int, int]] = field(default_factory=list)
+    down: bool = False
+
+    async def change_roster(self, roster: Roster) -> None:
+        if self.down:
+            raise Unavailable("down")
+        self.heard.append(roster)
+        held = self.rosters.get(roster.group)
+        if held is None or roster.number > held.number:
+            self.rosters[roster.group] = roster
+
+    async def page(self, identity: Identity, group: bytes, first: int, last: int) -> GroupPage:
+        self.asked.append((group, first, last))
+        return GroupPage(rows=[], not_entitled=[], expired=[(first, last)])
+
+
 class Kit:
     """Services over memory backends, with everything a test wants to reach."""
 
@@ -165,8 +202,14 @@ class Kit:
         self.accounts = MemoryAccounts(self.devices, self.keys)
         self.links = MemoryLinks(self.devices, self.keys)
         self.registrations = MemoryRegistrations()
+        self.sealed_limits, self.delivery = config.Sealed(), self._delivery()
+        self.issuer = issuer(b"c" * 32, self.rng)
         self.link_limits, self.bells = config.Links(), Bells(most=8)
         self.families, self.rates = RacedTokens(), MemoryRates()
+        self.rosters, self.post = MemoryRosters(), Post()
+        self.groups, self.group_limits = MemoryGroups(self.rosters), config.Groups()
+        self.directory = MemoryDirectory(self.accounts, self.devices)
+        self.making = Rosters(self.groups, self.rosters, self.directory, self.post.change_roster)
         self.revoked: list[tuple[bytes, int]] = []
         self.told = 0
         self.services = self._services()
@@ -194,6 +237,8 @@ class Kit:
             self.rng,
             self._told,
         )
+        lists = Devices(self.devices, self.accounts, doors, self.clock, self._told)
+        bundles = Keys(self.keys, self.devices, self.rates, self.key_limits, self.clock)
         return Services(
             accounts=registering,
             recovery=Recovery(
@@ -207,7 +252,7 @@ class Kit:
             ),
             tokens=tokens,
             callers=Callers(tokens, self.rates, self.limits, self.clock),
-            devices=Devices(self.devices, self.accounts, doors, self.clock, self._told),
+            devices=lists,
             links=Links(
                 self.links,
                 self.devices,
@@ -220,10 +265,41 @@ class Kit:
                 self.bells,
                 self._told,
             ),
-            keys=Keys(self.keys, self.devices, self.rates, self.key_limits, self.clock),
+            groups=Groups(
+                self.groups,
+                self.directory,
+                self.making,
+                self.rates,
+                self.group_limits,
+                self.clock,
+            ),
+            group_views=GroupViews(self.groups, self.making, self.group_limits),
+            group_pages=self.post,
+            keys=bundles,
+            sealed=Sealed(
+                self.accounts,
+                lists,
+                bundles,
+                self.delivery,
+                self.rates,
+                self.sealed_limits,
+                self.clock,
+            ),
+            certificates=Certificates(self.issuer, self.devices, self.clock, self.rng),
             contacts=Contacts(self.accounts, self.rates, self.key_limits, b"p" * 32, self.clock),
             sync=self.sync,
         )
+
+    def _delivery(self) -> Inline:
+        """Delivery that a test runs, if it wants any."""
+        clock = ServerClock(lambda: self.clock() / 1000, lambda: self.clock() / 1000)
+        return Inline(MemoryTimeline(), MemoryBus(), config.Delivery(), clock)
+
+    async def carry(self) -> None:
+        """Let delivery, which runs, know every device set."""
+        for it in await self.devices.changes(1000):
+            await self.delivery.change_set(DeviceSet(it.account, it.mailbox, it.set, it.devices))
+            await self.devices.decided([it.number])
 
     async def _told(self) -> None:
         self.told += 1

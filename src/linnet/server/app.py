@@ -32,9 +32,12 @@ from linnet.server.backends.memory.rates import MemoryRates
 from linnet.server.backends.sqlite.accounts import SqliteAccounts
 from linnet.server.backends.sqlite.database import Database
 from linnet.server.backends.sqlite.devices import SqliteDevices
+from linnet.server.backends.sqlite.directory import SqliteDirectory
+from linnet.server.backends.sqlite.groups import SqliteGroups
 from linnet.server.backends.sqlite.keys import SqliteKeys
 from linnet.server.backends.sqlite.links import SqliteLinks
 from linnet.server.backends.sqlite.registrations import SqliteRegistrations
+from linnet.server.backends.sqlite.rosters import SqliteRosters
 from linnet.server.backends.sqlite.timeline import SqliteTimeline
 from linnet.server.backends.sqlite.tokens import SqliteTokens
 from linnet.server.config import Config
@@ -47,16 +50,22 @@ from linnet.server.services.addresses import Network, networks
 from linnet.server.services.admission import Doors
 from linnet.server.services.bells import Bells
 from linnet.server.services.callers import Callers
+from linnet.server.services.certificates import Certificates, issuer
 from linnet.server.services.clock import Clock
 from linnet.server.services.contacts import Contacts
 from linnet.server.services.delivery.inline import Inline
 from linnet.server.services.delivery.relay import Relay
 from linnet.server.services.delivery.sync import Sync
 from linnet.server.services.devices import Devices
+from linnet.server.services.group_pages import GroupPages
+from linnet.server.services.group_views import GroupViews
+from linnet.server.services.groups import Groups
 from linnet.server.services.keys import Keys
 from linnet.server.services.links import Links
 from linnet.server.services.metrics import Metrics
 from linnet.server.services.recovery import Recovery
+from linnet.server.services.rosters import Rosters
+from linnet.server.services.sealed import Sealed
 from linnet.server.services.tokens import TokenKeys, Tokens
 from linnet.signing.objects import label
 
@@ -148,7 +157,9 @@ class Server:
             clock.wall_ms,
             restored_ms=epochs.restored_ms,
         )
-        relay = Relay(devices, delivery)
+        logs, directory = SqliteGroups(database), SqliteDirectory(database)
+        rosters = Rosters(logs, SqliteRosters(database), directory, delivery.change_roster)
+        relay = Relay(devices, delivery.change_set, rosters)
         pre_keys = SqliteKeys(database)
         stores = Stores(accounts, devices, SqliteRegistrations(database), pre_keys)
         doors = Doors(devices, pre_keys, tokens)
@@ -165,6 +176,9 @@ class Server:
             self._rng,
             relay.carry,
         )
+        lists = Devices(devices, accounts, doors, clock.wall_ms, relay.carry)
+        bundles = Keys(pre_keys, devices, rates, config.keys, clock.wall_ms)
+        certified = issuer(keys.certificates, self._rng)
         services = Services(
             accounts=registering,
             recovery=Recovery(
@@ -178,7 +192,7 @@ class Server:
             ),
             tokens=tokens,
             callers=Callers(tokens, rates, config.accounts, clock.wall_ms),
-            devices=Devices(devices, accounts, doors, clock.wall_ms, relay.carry),
+            devices=lists,
             links=Links(
                 SqliteLinks(database),
                 devices,
@@ -191,7 +205,12 @@ class Server:
                 bells,
                 relay.carry,
             ),
-            keys=Keys(pre_keys, devices, rates, config.keys, clock.wall_ms),
+            groups=Groups(logs, directory, rosters, rates, config.groups, clock.wall_ms),
+            group_views=GroupViews(logs, rosters, config.groups),
+            group_pages=GroupPages(logs, delivery.group_messages),
+            keys=bundles,
+            sealed=Sealed(accounts, lists, bundles, delivery, rates, config.sealed, clock.wall_ms),
+            certificates=Certificates(certified, devices, clock.wall_ms, self._rng),
             contacts=Contacts(accounts, rates, config.keys, keys.pepper, clock.wall_ms),
             sync=Sync(timeline, accounts, config.delivery),
         )
@@ -213,11 +232,11 @@ class Server:
         stack.callback(delivery.stop)
         tasks.create_task(gateway.run(bus))
         stack.callback(gateway.stop)
-        housekeeping = tasks.create_task(self._housekeeping(services, timeline))
+        housekeeping = tasks.create_task(self._housekeeping(services, timeline, relay))
         stack.callback(housekeeping.cancel)
         sweeping = tasks.create_task(give_up_unfinished())
         stack.callback(sweeping.cancel)
-        await relay.carry()
+        await relay.carry_all()
         if config.restored:
             await delivery.begin_epoch()
         app = api.build(services, lambda: self._ready, config.request_bytes, metrics, trusted)
@@ -257,13 +276,16 @@ class Server:
 
         self._stack.push_async_callback(leave)
 
-    async def _housekeeping(self, services: Services, timeline: SqliteTimeline) -> None:
-        """Forget what has expired. A full disk only postpones it."""
+    async def _housekeeping(
+        self, services: Services, timeline: SqliteTimeline, relay: Relay
+    ) -> None:
+        """Forget what has expired, carry what was left. A full disk only postpones it."""
         keep_ms = (self.config.delivery.keep_days + KEEP_LONGER_DAYS) * 24 * 3600 * 1000
         retain_in_s = 0
         trust_clock = self.config.trust_clock
         while True:
             with suppress(Unavailable):
+                await relay.carry_all()
                 await services.accounts.forget()
                 await services.links.forget()
                 await services.tokens.forget()

@@ -368,7 +368,7 @@ async def test_an_account_adds_only_so_many(world: Gathering) -> None:
     alice, bob = await world.people("alice", "bob")
     group = (await world.make(alice)).group
     await world.kit.rates.take(
-        f"added:{alice.account.hex()}", world.limits.added, world.kit.clock(), 2048
+        f"added:{alice.account.hex()}", world.kit.group_limits.added, world.kit.clock(), 2048
     )
     await refused(world.change(alice, group, Add(pairs(bob))), "rate_limited")
     world.kit.clock.forward(5)

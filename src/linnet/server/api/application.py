@@ -9,8 +9,10 @@ from litestar import Litestar, Router
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from linnet.server.api.certificates import certificates
 from linnet.server.api.contacts import contacts
 from linnet.server.api.devices import devices
+from linnet.server.api.groups import groups
 from linnet.server.api.health import health
 from linnet.server.api.keys import keys
 from linnet.server.api.links import links
@@ -18,6 +20,7 @@ from linnet.server.api.messages import messages
 from linnet.server.api.problems import HANDLERS
 from linnet.server.api.registrations import registrations
 from linnet.server.api.schema import schema
+from linnet.server.api.sealed import sealed
 from linnet.server.api.services import Services
 from linnet.server.api.tokens import tokens
 from linnet.server.services.addresses import Network
@@ -46,6 +49,9 @@ def build(
         keys(services.keys, services.callers),
         devices(services.devices, services.callers),
         links(services.links, services.callers, trusted),
+        groups(services.groups, services.group_views, services.group_pages, services.callers),
+        sealed(services.sealed, services.callers, trusted),
+        certificates(services.certificates, services.callers),
         contacts(services.contacts, services.callers),
         messages(services.sync, services.callers),
     ]

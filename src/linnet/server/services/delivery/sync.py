@@ -54,8 +54,8 @@ class Sync:
         if not rows:
             start = page[0].prev if page else head
             return SyncPage([], head, more=start < head, resync=start)
-        shown = [_shown(entry, identity) for entry in rows]
-        return SyncPage(shown, head, more=rows[-1].position < head)
+        said = [shown(entry, identity) for entry in rows]
+        return SyncPage(said, head, more=rows[-1].position < head)
 
     async def _page(self, mailbox: bytes, since: int, most: int) -> Sequence[Entry]:
         return await self._timeline.page(mailbox, since, most, self._config.page_bytes)
@@ -72,7 +72,7 @@ def _following(page: Sequence[Entry], since: int) -> list[Entry]:
     return rows
 
 
-def _shown(entry: Entry, identity: Identity) -> dict[str, Any]:
+def shown(entry: Entry, identity: Identity) -> dict[str, Any]:
     """The row as the JSON subprotocol would say it."""
     said = CODECS[JSON].encode(view(entry, identity.account, identity.device))
     return msgspec.json.decode(said, type=dict[str, Any])
