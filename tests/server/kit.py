@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import msgspec
+from tests.server.fakes import EmptySync, FlakyKeys, LinkedDevices, Post, RacedTokens
 
 from linnet.server import config
 from linnet.server.api.services import Services
 from linnet.server.backends.memory.accounts import MemoryAccounts
 from linnet.server.backends.memory.bus import MemoryBus
-from linnet.server.backends.memory.devices import MemoryDevices
 from linnet.server.backends.memory.directory import MemoryDirectory
 from linnet.server.backends.memory.groups import MemoryGroups
-from linnet.server.backends.memory.keys import MemoryKeys
 from linnet.server.backends.memory.links import MemoryLinks
 from linnet.server.backends.memory.rates import MemoryRates
 from linnet.server.backends.memory.registrations import MemoryRegistrations
 from linnet.server.backends.memory.rosters import MemoryRosters
 from linnet.server.backends.memory.timeline import MemoryTimeline
-from linnet.server.backends.memory.tokens import MemoryTokens
 from linnet.server.ports import Unavailable
-from linnet.server.ports.devices import Device, StoredList
-from linnet.server.ports.timeline import DeviceSet, Roster
-from linnet.server.ports.tokens import Family
+from linnet.server.ports.timeline import DeviceSet
 from linnet.server.services.accounts import Accounts, Stores
 from linnet.server.services.admission import Doors
 from linnet.server.services.bells import Bells
@@ -56,7 +52,6 @@ from linnet.signing.keys import KeyPair, generate
 from linnet.signing.objects import SignedObject
 from linnet.wire.rest import (
     DeviceKeys,
-    GroupPage,
     KemPreKey,
     KeyUpload,
     OneTimeKey,
@@ -64,7 +59,6 @@ from linnet.wire.rest import (
     RegistrationFinish,
     Signed,
     SignedKey,
-    SyncPage,
 )
 
 NOW_MS = 1_800_000_000_000
@@ -119,76 +113,6 @@ class Codes:
     def wrong(self) -> str:
         """Not the newest code."""
         return f"{(int(self.last) + 1) % 1_000_000:06}"
-
-
-class FlakyKeys(MemoryKeys):
-    """Stores nothing while `down`."""
-
-    down = False
-
-    async def put(self, account: bytes, device: int, upload: KeyUpload, most: int) -> None:
-        if self.down:
-            raise Unavailable("down")
-        await super().put(account, device, upload, most)
-
-
-class RacedTokens(MemoryTokens):
-    """Lets something happen once between a read and the rotation that follows."""
-
-    between: Callable[[], Awaitable[object]] | None = None
-
-    async def rotate(self, id: bytes, expected: bytes, new: Family) -> bool:
-        happen, self.between = self.between, None
-        if happen is not None:
-            await happen()
-        return await super().rotate(id, expected, new)
-
-
-class LinkedDevices(MemoryDevices):
-    """Can list one more device, as linking will."""
-
-    def link(self, account: bytes, signed: Signed, device: Device) -> None:
-        held = self._lists[account]
-        self._devices[account, device.device] = device
-        self._store(
-            account,
-            StoredList(signed.body, signed.sig, held.version + 1, held.set + 1),
-            [1, device.device],
-        )
-
-
-class EmptySync:
-    """Mailboxes without rows; tells what was asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[int, int]] = []
-
-    async def sync(self, identity: Identity, since: int, limit: int) -> SyncPage:
-        self.asked.append((since, limit))
-        return SyncPage(rows=[], head=since, more=False)
-
-
-@dataclass
-class Post:
-    """Delivery as groups see it: keeps the newest roster of each, and has no messages. Stores
-    nothing while `down`."""
-
-    rosters: dict[bytes, Roster] = field(default_factory=dict)
-    heard: list[Roster] = field(default_factory=list)
-    asked: list[tuple[bytes, int, int]] = field(default_factory=list)
-    down: bool = False
-
-    async def change_roster(self, roster: Roster) -> None:
-        if self.down:
-            raise Unavailable("down")
-        self.heard.append(roster)
-        held = self.rosters.get(roster.group)
-        if held is None or roster.number > held.number:
-            self.rosters[roster.group] = roster
-
-    async def page(self, identity: Identity, group: bytes, first: int, last: int) -> GroupPage:
-        self.asked.append((group, first, last))
-        return GroupPage(rows=[], not_entitled=[], expired=[(first, last)])
 
 
 class Kit:
@@ -293,7 +217,8 @@ class Kit:
     def _delivery(self) -> Inline:
         """Delivery that a test runs, if it wants any."""
         clock = ServerClock(lambda: self.clock() / 1000, lambda: self.clock() / 1000)
-        return Inline(MemoryTimeline(), MemoryBus(), config.Delivery(), clock)
+        self.timeline = MemoryTimeline()
+        return Inline(self.timeline, MemoryBus(), config.Delivery(), clock)
 
     async def carry(self) -> None:
         """Let delivery, which runs, know every device set."""
