@@ -6,7 +6,7 @@ PAIRED := $(BIN)/linnet bench load --seconds 10
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test quick check cover bench golden chaos tools
+.PHONY: help setup run test quick check cover bench golden chaos referee tools
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -55,3 +55,6 @@ golden: setup ## the generated parts of docs/protocol and tests/vectors/wire, fr
 
 chaos: setup ## the nightly loss test: 20 kills
 	@LINNET_CHAOS_KILLS=20 $(BIN)/pytest -q tests/chaos
+
+referee: setup ## the nightly conversations with libsignal: 10,000 messages each
+	@LINNET_REFEREE_MESSAGES=10000 $(BIN)/pytest -q tests/referee/test_libsignal.py

@@ -1,13 +1,21 @@
-"""Our protocol against the official implementation, version 0.90.0, in every role."""
+"""Our protocol against the official implementation, in two versions and every role.
 
+LINNET_REFEREE_MESSAGES lengthens each conversation (`make referee`: 10,000), LINNET_REFEREE_SEED
+is added to every seed. A failure names the seed that the schedule came from.
+"""
+
+import os
+from dataclasses import replace
 from hashlib import sha256
+from random import Random
 
 import pytest
 from tests.crypto.party import Party, seeded
-from tests.referee.libsignal import Libsignal, Refused, Stranger
-from tests.referee.schedule import converse
+from tests.referee.libsignal import CURRENT, Libsignal, Refused, Stranger
+from tests.referee.schedule import Correspondent, converse
 
 from linnet.crypto.errors import Duplicate
+from linnet.crypto.kdf import NO_SALT
 from linnet.crypto.messages import (
     PREKEY,
     WHISPER,
@@ -18,12 +26,15 @@ from linnet.crypto.messages import (
     parse_signal,
 )
 from linnet.crypto.session import Ciphertext
+from linnet.crypto.spqr import state as spqr
+from linnet.crypto.spqr.messages import Message, parse
 from linnet.crypto.steps import MAX_JUMP
 from linnet.signing import xeddsa
 from linnet.signing.keys import generate
 
 pytestmark = pytest.mark.referee
-MESSAGES = 300
+MESSAGES = int(os.environ.get("LINNET_REFEREE_MESSAGES", "600"))
+SEED = int(os.environ.get("LINNET_REFEREE_SEED", "0"))
 
 
 class Pair:
@@ -41,6 +52,15 @@ class Pair:
             self.theirs.open(self.ours.address, self.ours.bundle(one_time=one_time))
         return self
 
+    @property
+    def epoch(self) -> int:
+        """Of the post-quantum ratchet, as our side sees it."""
+        session = self.ours.records[self.theirs.address].current
+        return session.ratchet.post_quantum.braid.epoch
+
+    def from_opener(self, by_us: bool) -> tuple[Correspondent, Correspondent]:
+        return (self.ours, self.theirs) if by_us else (self.theirs, self.ours)
+
     def to_us(self, text: bytes) -> None:
         ciphertext = self.theirs.send(self.ours.address, text)
         assert self.ours.receive(self.theirs.address, ciphertext) == text
@@ -55,14 +75,14 @@ def pair(libsignal: Libsignal, request: pytest.FixtureRequest) -> Pair:
     return Pair(libsignal, sha256(request.node.name.encode()).hexdigest()[:16])
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(SEED, SEED + 3))
 @pytest.mark.parametrize("one_time", [True, False], ids=["one-time", "no one-time"])
 @pytest.mark.parametrize("by_us", [True, False], ids=["we open", "they open"])
 def test_hundreds_of_messages_over_a_bad_network(
     pair: Pair, by_us: bool, one_time: bool, seed: int
 ) -> None:
     pair.opened(by_us, one_time=one_time)
-    opener, other = (pair.ours, pair.theirs) if by_us else (pair.theirs, pair.ours)
+    opener, other = pair.from_opener(by_us)
     try:
         outcome = converse(opener, other, seed, MESSAGES)
     except Exception as error:
@@ -70,6 +90,60 @@ def test_hundreds_of_messages_over_a_bad_network(
     assert outcome.sent >= MESSAGES
     assert outcome.read > MESSAGES * 0.75
     assert min(outcome.lost, outcome.repeated, outcome.late) > 10
+    assert pair.epoch >= max(3, MESSAGES // 200), f"seed {seed}"
+
+
+@pytest.mark.parametrize("by_us", [True, False], ids=["we open", "they open"])
+def test_long_monologues_with_little_of_them_arriving(pair: Pair, by_us: bool) -> None:
+    """More chunks than the data has: both sides make and use those that the code adds."""
+    pair.opened(by_us)
+    opener, other = pair.from_opener(by_us)
+    chance = Random(SEED)
+    try:
+        for _ in range(10):
+            for sender, receiver in ((opener, other), (other, opener)):
+                sent = [
+                    (bytes((number,)), sender.send(receiver.address, bytes((number,))))
+                    for number in range(chance.randrange(40, 110))
+                ]
+                chance.shuffle(sent)
+                for text, ciphertext in sent[: len(sent) * 2 // 3]:
+                    assert receiver.receive(sender.address, ciphertext) == text
+    except Exception as error:
+        raise AssertionError(f"seed {SEED}") from error
+    assert pair.epoch >= 4, f"seed {SEED}"
+
+
+@pytest.mark.parametrize("libsignal", [CURRENT], indirect=True)
+@pytest.mark.parametrize("by_us", [True, False], ids=["we open", "they open"])
+def test_we_send_chunk_for_chunk_what_they_send(pair: Pair, by_us: bool) -> None:
+    """In step, our braid and theirs are in the same states: two of ours say the same."""
+    pair.opened(by_us)
+    alice, bob = Party("alice", seeded(1)), Party("bob", seeded(2))
+    alice.open(bob.address, bob.bundle())
+    opener, other = pair.from_opener(by_us)
+    for _ in range(130):
+        for (sender, receiver), (mine, yours) in zip(
+            ((opener, other), (other, opener)), ((alice, bob), (bob, alice)), strict=True
+        ):
+            spoken = field_of(mixed := sender.send(receiver.address, b"text"))
+            receiver.receive(sender.address, mixed)
+            expected = field_of(own := mine.send(yours.address, b"text"))
+            yours.receive(mine.address, own)
+            assert shape(spoken) == shape(expected)
+    assert pair.epoch >= 3
+
+
+def field_of(ciphertext: Ciphertext) -> Message:
+    if ciphertext.type == PREKEY:
+        return parse(parse_prekey(ciphertext.data).message.pq_ratchet)
+    return parse(parse_signal(ciphertext.data).pq_ratchet)
+
+
+def shape(field: Message) -> tuple[int, int, int, int | None]:
+    """All but what is random."""
+    number = None if field.chunk is None else field.chunk.number
+    return field.epoch, field.index, field.kind, number
 
 
 def test_signatures_verify_both_ways(libsignal: Libsignal) -> None:
@@ -110,6 +184,46 @@ def test_our_encoding_of_their_messages_is_their_encoding(pair: Pair, by_us: boo
             message.addresses,
         )
         assert encoded + message.mac == inner
+
+
+@pytest.mark.parametrize("libsignal", [CURRENT], indirect=True)
+def test_their_first_messages_name_both_addresses_and_so_do_all_of_ours(pair: Pair) -> None:
+    pair.opened(by_us=False)
+    pair.ours.require_addresses = True
+    pair.to_us(b"addressed")
+    pair.to_them(b"addressed")
+    elsewhere = replace(pair.ours.address, device=2)
+    pair.ours.address, here = elsewhere, pair.ours.address
+    astray = pair.ours.send(pair.theirs.address, b"from another device")
+    pair.ours.address = here
+    with pytest.raises(Refused):
+        pair.theirs.receive(pair.ours.address, astray)
+
+
+@pytest.mark.parametrize("libsignal", ["0.90.0"], indirect=True)
+def test_an_old_peer_has_no_key_in_its_first_messages_and_one_in_all_others(pair: Pair) -> None:
+    pair.opened(by_us=False)
+    for _ in range(3):
+        first = pair.theirs.send(pair.ours.address, b"hello")
+        assert (field_of(first).epoch, field_of(first).index) == (1, 0)
+        pair.ours.receive(pair.theirs.address, first)
+    pair.to_them(b"hello yourself")
+    later = pair.theirs.send(pair.ours.address, b"with a key")
+    assert field_of(later).index >= 1
+    assert pair.ours.receive(pair.theirs.address, later) == b"with a key"
+
+
+@pytest.mark.parametrize("libsignal", [CURRENT], indirect=True)
+def test_they_too_refuse_a_peer_without_the_post_quantum_ratchet(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair.opened(by_us=True)
+    pair.to_them(b"hello")
+    pair.to_us(b"hello")
+    monkeypatch.setattr(spqr, "send", lambda state, rng: (state, b"", NO_SALT))
+    stripped = pair.ours.send(pair.theirs.address, b"stripped")
+    with pytest.raises(Refused):
+        pair.theirs.receive(pair.ours.address, stripped)
 
 
 def test_both_opening_at_once_end_up_in_one_session(pair: Pair) -> None:
