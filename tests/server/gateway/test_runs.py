@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.server.services.delivery.records import ALICE, BOB, NOW_MS, fresh_id
+from tests.server.services.delivery.records import ALICE, BOB, CAROL, NOW_MS, fresh_id
 
 from linnet.server.gateway.runs import runs_of
 from linnet.server.gateway.window import Window
@@ -44,3 +44,17 @@ def test_no_run_reaches_over_a_resync() -> None:
     assert runs_of(window.ack(320), BOB, window.gap) == {
         CONVERSATION: [Run(ALICE, 1, 2, 20), Run(ALICE, 9, 10, 320)]
     }
+
+
+def test_messages_of_several_people_are_a_run_each() -> None:
+    rows = [
+        (10, message(1, ALICE), False),
+        (11, message(2, ALICE), False),
+        (12, message(3, CAROL), False),
+        (13, message(4, ALICE), False),
+    ]
+    assert runs_of(rows, BOB)[CONVERSATION] == [
+        Run(ALICE, 1, 2, 11),
+        Run(CAROL, 3, 3, 12),
+        Run(ALICE, 4, 4, 13),
+    ]

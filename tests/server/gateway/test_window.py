@@ -118,3 +118,24 @@ def test_rows_come_once_in_order_and_within_the_bounds(
             window.ack(at)
     assert pushed == sorted(set(pushed))
     assert window.is_clear() == (not waiting)
+
+
+@given(
+    st.integers(0, 20),
+    st.integers(1, 21),
+    st.booleans(),
+    st.lists(st.integers(0, 60), max_size=5),
+)
+def test_an_offer_is_taken_exactly_when_the_row_would_be_pushed(
+    prev: int, position: int, behind: bool, sizes: list[int]
+) -> None:
+    offered, judged = following(5), following(5)
+    for n, size in enumerate(sizes):
+        for window in (offered, judged):
+            window.push(6 + n, size, None)
+    offered.behind = judged.behind = behind
+    before = offered.pushed
+    taken = offered.offer(prev, position, 7, MESSAGE)
+    assert taken == (judged.judge(prev, position) is Verdict.PUSH)
+    assert offered.pushed == (position if taken else before)
+    assert offered.behind == behind
