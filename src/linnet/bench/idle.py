@@ -56,7 +56,7 @@ class IdleReport(msgspec.Struct, kw_only=True):
 
 def run(options: IdleOptions) -> IdleReport:
     """Measure; ends by itself within a known time. Raises BenchError."""
-    _need_descriptors(options.connections + _OTHER_DESCRIPTORS)
+    need_descriptors(options.connections + _OTHER_DESCRIPTORS)
     with tempfile.TemporaryDirectory(prefix="linnet-bench-") as name, ExitStack() as running:
         place = Path(name)
         if options.server:
@@ -97,7 +97,7 @@ def report(options: IdleOptions, connected: Connected, held: Held) -> IdleReport
     )
 
 
-def _need_descriptors(count: int) -> None:
+def need_descriptors(count: int) -> None:
     """Raise this process's limit, which its children inherit. Raises BenchError."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < count:

@@ -45,6 +45,33 @@ class IdleJob(msgspec.Struct):
     hold_s: float
 
 
+class FanoutJob(msgspec.Struct):
+    """Members of one group; the first of them sends."""
+
+    url: str
+    server_pid: int
+    logins: list[Login]
+    group: bytes
+    messages: int
+    """In a round; fewer than a socket may have unacknowledged."""
+    in_flight: int
+    """Messages without a `sent` yet."""
+    within_s: float
+
+
+class Round(msgspec.Struct):
+    """Some messages to everybody. CPU is in microseconds over the whole round."""
+
+    seconds: float
+    """From the first message to the last delivery."""
+    deliveries: int
+    user_us: float
+    sys_us: float
+    broken: int
+    """Deliveries that did not follow the one before."""
+    errors: dict[str, int]
+
+
 class Connected(msgspec.Struct):
     """All sockets are open: what that cost the server."""
 

@@ -19,10 +19,12 @@ from linnet.bench.job import Login
 from linnet.server.backends.disk import secrets
 from linnet.server.backends.memory.devices import MemoryDevices
 from linnet.server.backends.memory.tokens import MemoryTokens
-from linnet.server.backends.sqlite.accounts import _register
+from linnet.server.backends.sqlite.accounts import SqliteAccounts, _register
 from linnet.server.backends.sqlite.database import Database
+from linnet.server.backends.sqlite.timeline import SqliteTimeline
 from linnet.server.config import Accounts as Limits
 from linnet.server.ports.accounts import Account, FirstDevice
+from linnet.server.ports.timeline import Batch, Gathering, Member, Roster, Seat
 from linnet.server.services.tokens import TokenKeys, Tokens
 
 TOKENS_LIVE_S = 6 * 3600
@@ -46,6 +48,33 @@ async def _seed(data: Path, accounts: Sequence[bytes]) -> list[Login]:
     finally:
         await database.close()
     return await _log_in(accounts, TokenKeys(keys.access, keys.refresh))
+
+
+def seed_group(data: Path, logins: Sequence[Login]) -> bytes:
+    """Make one group of these accounts, as delivery would know it; its id. No log: who is in it
+    is all that a fan-out asks. Raises the ports' errors."""
+    return asyncio.run(_seed_group(data, logins))
+
+
+async def _seed_group(data: Path, logins: Sequence[Login]) -> bytes:
+    group = os.urandom(16)
+    database = Database(database_file(data))
+    await database.open()
+    try:
+        accounts, seats, members = SqliteAccounts(database), [], {}
+        for login in logins:
+            account = await accounts.get(login.account)
+            assert account is not None
+            seats.append(Seat(login.account, account.mailbox, 1, (1,)))
+            members[login.account] = Member(1, {1: 1}, ((1, 0),))
+        timeline = SqliteTimeline(database)
+        await timeline.open(0)
+        roster = Roster(group, 1, 1, bytes(32), tuple(seats))
+        await timeline.commit(Batch(gatherings=[Gathering(roster, members)], clock_ms=_now_ms()))
+        await timeline.close()
+    finally:
+        await database.close()
+    return group
 
 
 def secrets_file(data: Path) -> Path:

@@ -26,9 +26,14 @@ def start_server(
 ) -> tuple[Child, Listening, list[Login]]:
     """The server on a new data directory with so many accounts. Raises BenchError."""
     logins = seed(place / "data", accounts)
-    command = [sys.executable, "-m", "linnet.bench.server", str(place / "data")]
-    child, at = _start(command, place / "server.log", running)
+    child, at = serve(place, running)
     return child, at, logins
+
+
+def serve(place: Path, running: ExitStack) -> tuple[Child, Listening]:
+    """The server on a data directory that was seeded. Raises BenchError."""
+    command = [sys.executable, "-m", "linnet.bench.server", str(place / "data")]
+    return _start(command, place / "server.log", running)
 
 
 def floor_logins(count: int) -> list[Login]:

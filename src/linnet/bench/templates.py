@@ -13,7 +13,7 @@ import msgspec
 from linnet.bench.job import CIPHERTEXT_BYTES
 from linnet.bench.sockets import client_frame
 from linnet.wire.frames import FULL, Ack, Part, Ping, Send
-from linnet.wire.ids import AccountId, to_account
+from linnet.wire.ids import AccountId, GroupId, to_account, to_group
 
 _encode = msgspec.msgpack.Encoder().encode
 _HOLE = b"\xa5" * 16
@@ -26,7 +26,7 @@ PING = client_frame(_encode(Ping()))
 
 
 class MessageTemplate:
-    """Messages of one sender to one account's only device, all with the same ciphertext.
+    """Messages of one sender to one account's only device or a group, all with one ciphertext.
 
     Ids are UUIDv7: the time, then 24 bits of `run` (random for each run), 16 of `pair` and 32 of
     a counter.
@@ -34,22 +34,22 @@ class MessageTemplate:
 
     __slots__ = ("_frame", "_high", "_id_at", "_low", "_time_at", "ciphertext")
 
-    def __init__(self, to: bytes, rng_bytes: bytes, pair: int) -> None:
-        """`rng_bytes`: 32 of commitment, 3 that tell this run's ids apart, then the ciphertext."""
+    def __init__(self, to: bytes, rng_bytes: bytes, pair: int, *, group: bool = False) -> None:
+        """`rng_bytes`: 32 of commitment, 3 that tell this run's ids apart, then the ciphertext.
+        `to` is an account, or a group whose roster is number 1."""
         commitment, run, self.ciphertext = rng_bytes[:32], rng_bytes[32:35], rng_bytes[35:]
         assert len(self.ciphertext) == CIPHERTEXT_BYTES
         noise = int.from_bytes(run, "big")
         self._high = 0x7 << 12 | noise >> 12
         self._low = 0b10 << 62 | (noise & 0xFFF) << 48 | (pair & 0xFFFF) << 32
-        message = Send(
-            _HOLE,
-            to_account(AccountId(to)),
-            FULL,
-            commitment,
-            _WIDE,
-            (1, 1),
-            [Part(1, 2, self.ciphertext)],
-        )
+        if group:
+            address = to_group(GroupId(to))
+            body = self.ciphertext
+            message = Send(_HOLE, address, FULL, commitment, _WIDE, roster=1, body=body)
+        else:
+            parts = [Part(1, 2, self.ciphertext)]
+            address = to_account(AccountId(to))
+            message = Send(_HOLE, address, FULL, commitment, _WIDE, (1, 1), parts)
         self._frame = bytearray(client_frame(_encode(message)))
         self._id_at = self._frame.index(_HOLE)
         self._time_at = self._frame.index(_U64.pack(_WIDE))

@@ -13,6 +13,7 @@ from linnet.cli.failures import Failure
 from linnet.cli.places import AsJson
 
 if TYPE_CHECKING:
+    from linnet.bench.fanout import FanoutReport
     from linnet.bench.idle import IdleReport
     from linnet.bench.load import LoadReport
 
@@ -71,6 +72,34 @@ def idle(
     _told(report, as_json, clean=not report.errors)
 
 
+@bench.command()
+def fanout(
+    members: Annotated[int, typer.Option(min=2, max=1024, help="Members of the group.")] = 1024,
+    messages: Annotated[
+        int, typer.Option(min=1, max=240, help="Messages to everybody in a round.")
+    ] = 120,
+    in_flight: Annotated[
+        int, typer.Option(min=1, help="Messages sent without waiting for an answer.")
+    ] = 1,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of each kind.")] = 3,
+    as_json: AsJson = False,
+) -> None:
+    """What a message to a large group costs: deliveries, acknowledgements, bodies stored.
+
+    A delivery is a durable row and a written frame. The exit code is 1 if one was lost or
+    something failed, never for being slow.
+
+    Example: `linnet bench fanout --members 1024 --json`
+    """
+    from linnet.bench.fanout import FanoutOptions, run
+
+    with _measuring("Telling a group, with and without acknowledgements"):
+        report = run(
+            FanoutOptions(members=members, messages=messages, in_flight=in_flight, rounds=rounds)
+        )
+    _told(report, as_json, clean=not report.errors and not report.lost)
+
+
 @contextmanager
 def _measuring(what: str) -> Iterator[None]:
     """A moving bar where a person waits; failures in words."""
@@ -91,7 +120,7 @@ def _measuring(what: str) -> Iterator[None]:
         raise Failure("the benchmark could not be done.", f"{error}") from error
 
 
-def _told(report: LoadReport | IdleReport, as_json: bool, clean: bool) -> None:
+def _told(report: LoadReport | IdleReport | FanoutReport, as_json: bool, clean: bool) -> None:
     import msgspec
 
     if as_json:
