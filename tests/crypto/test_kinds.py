@@ -52,13 +52,12 @@ def build() -> dict[str, Any]:
 
 def expected(kind: str, channel: Channel, sender: str) -> bool:
     """The rules again, as sentences."""
-    messages = {"direct", "own", "group"}
-    control = "sender_key signal_key profile_key device_list group_secret group_secret_request"
+    messages = {"direct", "own", "group", "sealed"}
     match kind:
         case "hologram":
             return channel in messages
         case "sync":
-            return channel == "own" and sender.startswith("own")
+            return channel in {"own", "sealed own"} and sender.startswith("own")
         case "history":
             return channel == "own" and sender == "own primary, linking"
         case "typing":
@@ -67,10 +66,14 @@ def expected(kind: str, channel: Channel, sender: str) -> bool:
             return channel == "story"
         case "group_notice":
             return channel == "group"
+        case "sealed":
+            return channel in {"direct", "sealed"}
+        case "sender_key" | "group_secret" | "group_secret_request":
+            return channel == "control"
         case "resend" | "resend_request" | "receipt":
-            return channel == "control"
-        case _ if kind in control.split():
-            return channel == "control"
+            return channel in {"control", "sealed control"}
+        case "signal_key" | "profile_key" | "device_list":
+            return channel in {"control", "sealed control"}
         case _:
             return channel in messages
 
@@ -110,7 +113,7 @@ def test_the_page_and_the_code_have_the_same_table() -> None:
 def test_every_kind_of_the_protocol_has_a_rule() -> None:
     names = """text media voice location contact poll vote reaction edit delete read typing timer
         pin group_notice sender_key signal_key profile_key device_list group_secret
-        group_secret_request sync history story resend resend_request receipt"""
+        group_secret_request sync history story resend resend_request receipt sealed"""
     assert set(names.split()) == set(RULES)
 
 
@@ -143,8 +146,27 @@ def test_the_channel_follows_from_recipient_and_mode(
     assert frame_channel(to, ONE, mode) is channel
 
 
-def test_only_pairwise_and_group_messages_are_numbered() -> None:
-    assert {"direct", "own", "group"} == NUMBERED
+@pytest.mark.parametrize(
+    ("to", "mode", "channel"),
+    [
+        (b"\1" + TWO, Mode.FULL, Channel.SEALED),
+        (b"\1" + TWO, Mode.NARROWED, Channel.SEALED),
+        (b"\1" + ONE, Mode.FULL, Channel.SEALED_OWN),
+        (b"\1" + ONE, Mode.NARROWED, Channel.SEALED_OWN),
+        (b"\1" + TWO, Mode.CONTROL, Channel.SEALED_CONTROL),
+        (b"\1" + ONE, Mode.CONTROL, Channel.SEALED_CONTROL),
+        (b"\2" + TWO, Mode.FULL, None),
+        (b"\2" + TWO, Mode.CONTROL, None),
+        (b"\1" + TWO, 3, None),
+        (b"", Mode.FULL, None),
+    ],
+)
+def test_the_channel_of_what_is_sealed(to: bytes, mode: int, channel: Channel | None) -> None:
+    assert frame_channel(to, ONE, mode, sealed=True) is channel
+
+
+def test_messages_are_numbered_and_control_is_not() -> None:
+    assert {"direct", "own", "group", "sealed", "sealed own"} == NUMBERED
     assert {Author.ANY, Author.OWN, Author.PRIMARY} == {rule.author for rule in RULES.values()}
 
 

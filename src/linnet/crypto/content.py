@@ -22,6 +22,7 @@ __all__ = [
     "Refused",
     "TooLong",
     "check_frame",
+    "check_nested",
     "commitment",
     "committed",
     "open_content",
@@ -111,14 +112,15 @@ def check_frame(
     own: bytes,
     primary: bool = False,
     linking: bool = False,
+    sealed: bool = False,
 ) -> None:
     """Compare content with what brought it. Raises Refused.
 
     `id`, `to` and `mode` are the frame's; `sender` and `device` are whom the session or sender key
-    authenticated; `own` is the receiving account; `primary` and `linking` are of
-    `kinds.permitted`.
+    authenticated, and if `sealed` the certificate named; `own` is the receiving account; `primary`
+    and `linking` are of `kinds.permitted`.
     """
-    channel = frame_channel(to, sender, mode)
+    channel = frame_channel(to, sender, mode, sealed=sealed)
     if (content.id, content.to, content.sender, content.device) != (id, to, sender, device):
         raise Refused("content names another message, conversation or sender")
     if channel is None or not _addressed(channel, to, sender, own):
@@ -130,11 +132,21 @@ def check_frame(
         raise Refused("counter where none belongs, or none where one belongs")
 
 
+def check_nested(content: Content, *, account: bytes, device: int | None = None) -> None:
+    """Compare content whose Z came inside other content, by the account that the session is of.
+
+    `device` is the session's too for a `resend`, None for what an own device passes on. Raises
+    Refused.
+    """
+    if content.sender != account or device not in (None, content.device):
+        raise Refused("nested content of another sender")
+
+
 def _addressed(channel: Channel, to: bytes, sender: bytes, own: bytes) -> bool:
     match channel:
         case Channel.GROUP:
             return True
         case Channel.DIRECT:
             return own in (to[1:], sender)
-        case _:  # control has no own copies
+        case _:  # control and what is sealed have no own copies
             return to[1:] == own

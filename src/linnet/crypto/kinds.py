@@ -36,6 +36,12 @@ class Channel(StrEnum):
     """An encrypted signal, not stored."""
     STORY = "story"
     """Under a story sender key; not numbered."""
+    SEALED = "sealed"
+    """Pairwise and sealed, from another account; numbered by its sender, without a conv_seq."""
+    SEALED_OWN = "sealed own"
+    """Pairwise and sealed, among the devices of one account; numbered as `SEALED`."""
+    SEALED_CONTROL = "sealed control"
+    """Pairwise and sealed, to some devices of one account; not numbered."""
 
 
 class Author(StrEnum):
@@ -54,11 +60,17 @@ class Rule:
     author: Author = Author.ANY
 
 
-NUMBERED: Final = frozenset({Channel.DIRECT, Channel.OWN, Channel.GROUP})
-"""The channels whose content carries a counter from 1, and where unknown kinds are kept."""
+NUMBERED: Final = frozenset(
+    {Channel.DIRECT, Channel.OWN, Channel.GROUP, Channel.SEALED, Channel.SEALED_OWN}
+)
+"""The channels whose content carries a counter from 1."""
 
-_MESSAGE: Final = Rule(NUMBERED)
+KEPT: Final = NUMBERED - {Channel.SEALED_OWN}
+"""The channels where a kind that we do not know is kept, for a newer version to show."""
+
+_MESSAGE: Final = Rule(KEPT)
 _CONTROL: Final = Rule(frozenset({Channel.CONTROL}))
+_PAIR_CONTROL: Final = Rule(frozenset({Channel.CONTROL, Channel.SEALED_CONTROL}))
 
 RULES: Final = {
     "text": _MESSAGE,
@@ -74,20 +86,21 @@ RULES: Final = {
     "read": _MESSAGE,
     "timer": _MESSAGE,
     "pin": _MESSAGE,
+    "sealed": Rule(frozenset({Channel.DIRECT, Channel.SEALED})),
     "group_notice": Rule(frozenset({Channel.GROUP})),
     "typing": Rule(frozenset({Channel.SIGNAL})),
     "story": Rule(frozenset({Channel.STORY})),
-    "sync": Rule(frozenset({Channel.OWN}), Author.OWN),
+    "sync": Rule(frozenset({Channel.OWN, Channel.SEALED_OWN}), Author.OWN),
     "history": Rule(frozenset({Channel.OWN}), Author.PRIMARY),
     "sender_key": _CONTROL,
-    "signal_key": _CONTROL,
-    "profile_key": _CONTROL,
-    "device_list": _CONTROL,
+    "signal_key": _PAIR_CONTROL,
+    "profile_key": _PAIR_CONTROL,
+    "device_list": _PAIR_CONTROL,
     "group_secret": _CONTROL,
     "group_secret_request": _CONTROL,
-    "resend": _CONTROL,
-    "resend_request": _CONTROL,
-    "receipt": _CONTROL,
+    "resend": _PAIR_CONTROL,
+    "resend_request": _PAIR_CONTROL,
+    "receipt": _PAIR_CONTROL,
 }
 
 
@@ -96,17 +109,21 @@ def is_known(kind: str) -> bool:
     return kind in RULES
 
 
-def frame_channel(to: bytes, sender: bytes, mode: int) -> Channel | None:
+def frame_channel(to: bytes, sender: bytes, mode: int, *, sealed: bool = False) -> Channel | None:
     """Return the channel of content in a `message` frame; None if no client sends such a frame.
 
-    `to` is 0x01 ‖ AccountId or 0x02 ‖ GroupId, `sender` an AccountId.
+    `to` is 0x01 ‖ AccountId or 0x02 ‖ GroupId, `sender` an AccountId; `sealed`: the frame named no
+    sender. Groups are never sealed.
     """
+    own = to[1:] == sender
     match to[:1], mode:
         case b"\x01", Mode.CONTROL:
-            return Channel.CONTROL
+            return Channel.SEALED_CONTROL if sealed else Channel.CONTROL
+        case b"\x01", Mode.FULL | Mode.NARROWED if sealed:
+            return Channel.SEALED_OWN if own else Channel.SEALED
         case b"\x01", Mode.FULL | Mode.NARROWED:
-            return Channel.OWN if to[1:] == sender else Channel.DIRECT
-        case b"\x02", Mode.FULL:
+            return Channel.OWN if own else Channel.DIRECT
+        case b"\x02", Mode.FULL if not sealed:
             return Channel.GROUP
         case _:
             return None
@@ -122,7 +139,7 @@ def permitted(
     """
     rule = RULES.get(kind)
     if rule is None:
-        return channel in NUMBERED
+        return channel in KEPT
     authorised = {
         Author.ANY: True,
         Author.OWN: own_account,
