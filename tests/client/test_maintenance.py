@@ -91,8 +91,12 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
         world=environment,
         upkeep=nothing,
     )
-    own_list = OwnList(device.store, api, tokens, environment, lambda db, before, after: None)
-    yield Rig(device, server, world, Maintenance(parts, api, asyncio.Event(), own_list))
+    own_list = OwnList(
+        device.store, api, tokens, environment, lambda db, before, after: None, events.tell
+    )
+    yield Rig(
+        device, server, world, Maintenance(parts, api, asyncio.Event(), [own_list.sign_again])
+    )
     await api.close()
     await device.store.close()
 

@@ -15,7 +15,7 @@ from tests.client.test_hostile_messages import relisted
 
 from linnet.client import facts, lists, outbox, sealing_pair
 from linnet.client.directory import Directory
-from linnet.client.errors import LinkClosed, NotTrusted, Offline, Refused, UnknownRecipient
+from linnet.client.errors import LinkClosed, NotTrusted, Offline, Refused
 from linnet.client.events import Event, IdentityChanged, NotSent, State
 from linnet.client.facts import Login
 from linnet.client.outbox import Item
@@ -395,21 +395,7 @@ async def test_a_broken_link_ends_the_run_and_the_next_offers_again(rig: Rig) ->
         await rig.sender.run(rig.link)
 
 
-# ---- numbers
-
-
-async def test_a_number_is_looked_up_once_in_ten_minutes(rig: Rig) -> None:
-    for _ in range(3):
-        assert await rig.directory.find("+15550100002") == rig.bob.account
-    assert rig.server.asked == ["/contacts/lookup"]
-    rig.world.now_ms += 11 * 60_000
-    await rig.directory.find("+15550100002")
-    assert len(rig.server.asked) == 2
-
-
-async def test_an_unknown_number_is_an_unknown_recipient(rig: Rig) -> None:
-    with pytest.raises(UnknownRecipient):
-        await rig.directory.find("+15550100009")
+# ---- lists
 
 
 async def test_strangers_lists_are_asked_for_at_most_once_a_minute(rig: Rig) -> None:

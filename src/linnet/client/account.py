@@ -20,6 +20,7 @@ import apsw
 from linnet.client import facts, history, keys, linking, lists, outbox
 from linnet.client.approving import Approver, Confirm
 from linnet.client.connection import Connection
+from linnet.client.contacts import Contacts
 from linnet.client.devices import Devices
 from linnet.client.dialogue import Parts
 from linnet.client.directory import Directory
@@ -30,17 +31,22 @@ from linnet.client.facts import Clock, Identity, Keys, RecoveryCode, Told
 from linnet.client.failures import first_cause
 from linnet.client.inbox import Inbox
 from linnet.client.linking import NewDevice, Show
-from linnet.client.lists import Held
 from linnet.client.maintenance import Maintenance
+from linnet.client.numbers import Numbers
 from linnet.client.opening import Opener
 from linnet.client.outbox import Item
+from linnet.client.own_channel import OwnChannel
 from linnet.client.own_list import OwnList, own_held
 from linnet.client.readers import readers
+from linnet.client.reads import Reads
 from linnet.client.registration import AskCode, register
 from linnet.client.rest import Api
+from linnet.client.safety import Safety
 from linnet.client.sealers import sealers
 from linnet.client.sender import Sender
 from linnet.client.sessions import Sessions
+from linnet.client.settings import Settings
+from linnet.client.standing import Warner
 from linnet.client.store import Store
 from linnet.client.tokens import Tokens
 from linnet.crypto.bodies import text_body
@@ -84,11 +90,23 @@ class Client:
         self._events.told = told
         self._parts = self._joined(own)
         self._connection = Connection(self._parts, identity.server)
-        own_list = OwnList(store, api, self._parts.tokens, world, self._own_list_changed)
-        self.devices = Devices(store, own_list)
+        tokens, tell, wake = self._parts.tokens, self._events.tell, self._parts.sender.wake
+        channel = OwnChannel(self.account, world)
+        own_list = OwnList(store, api, tokens, world, channel.list_changed, tell)
+        self.devices = Devices(store, own_list, Approver(store, api, tokens, world, own_list), wake)
         """The devices of this account."""
-        self._approver = Approver(store, api, self._parts.tokens, world, own_list)
-        self._maintenance = Maintenance(self._parts, api, self._upkeep, own_list)
+        self.settings = Settings(store, channel)
+        self.contacts = Contacts(store, channel)
+        self.safety = Safety(store, self._parts.directory, channel, account_key)
+        self._numbers = Numbers(store, api, tokens, world, channel, tell)
+        self._reads = Reads(store, world, channel, wake)
+        duties = (
+            own_list.sign_again,
+            self._numbers.check,
+            Warner(store, world, tell).look,
+            lambda: store.write(channel.greet),
+        )
+        self._maintenance = Maintenance(self._parts, api, self._upkeep, duties)
         self._tasks: asyncio.TaskGroup | None = None
         self._closed = False
 
@@ -218,7 +236,7 @@ class Client:
         self._check_open()
         if len(text.encode()) > TEXT_BYTES:
             raise TextTooLong(f"a text has at most {TEXT_BYTES} bytes")
-        peer = await self._parts.directory.find(to) if isinstance(to, str) else to
+        peer = await self._numbers.find(to) if isinstance(to, str) else to
         now_ms, noise = self._world.now_ms(), self._world.rng(10)
 
         def queue(db: apsw.Connection) -> MessageId:
@@ -259,7 +277,7 @@ class Client:
     async def find(self, number: str) -> AccountId:
         """The account with this E.164 number. Raises UnknownRecipient, Offline, Refused."""
         self._check_open()
-        return await self._parts.directory.find(number)
+        return await self._numbers.find(number)
 
     def conversation_with(self, account: AccountId) -> ConversationId:
         """The conversation of this account with another, or with itself."""
@@ -276,6 +294,25 @@ class Client:
         self._upkeep.set()
         return accepted
 
+    async def accept_number_change(self, number: str) -> AccountId | None:
+        """Go on with the account that a number has now, after a `NumberMoved`; that account.
+
+        None if it is the same as before. What was written to the old one is not sent to it.
+        """
+        self._check_open()
+        return await self._numbers.accept(number)
+
+    async def mark_read(self, conversation: ConversationId, up_to: int) -> None:
+        """The person has read up to this conv_seq. Others are told a little later, unless the
+        setting `read_receipts` is off; one's own other devices always."""
+        self._check_open()
+        await self._reads.mark(conversation, up_to)
+
+    async def read_up_to(self, conversation: ConversationId, account: AccountId) -> int:
+        """The last conv_seq that an account is known to have read; 0 if none."""
+        self._check_open()
+        return await self._reads.up_to(conversation, account)
+
     async def approve_link(self, code: str | bytes, confirm: Confirm) -> DeviceId:
         """On the main device: link the device that shows this code, if `confirm`, awaited with
         what it calls itself, says so. The id of the new device.
@@ -283,9 +320,7 @@ class Client:
         Raises NotMainDevice, LinkFailed, Refused, Offline.
         """
         self._check_open()
-        device = await self._approver.approve(code, confirm)
-        self._parts.sender.wake()
-        return device
+        return await self.devices.approve(code, confirm)
 
     # ---- joining the parts
 
@@ -306,24 +341,23 @@ class Client:
         local = LocalIdentity(keys.device_key(own), own.registration_id)
         sessions = Sessions(Address(self.account, self.device), local, world.rng)
         self._upkeep = asyncio.Event()
+        sender = Sender(store, directory, sealers(sessions), world, tell)
         return Parts(
             store=store,
             tokens=tokens,
             directory=directory,
             inbox=Inbox(Opener(sessions, readers(sessions))),
-            sender=Sender(store, directory, sealers(sessions), world, tell),
+            sender=sender,
             events=self._events,
             world=world,
             upkeep=self._upkeep.set,
         )
 
-    def _own_list_changed(self, db: apsw.Connection, before: Held, after: Held) -> None:
-        pass
-
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._connection.run())
             tasks.create_task(self._maintain())
+            tasks.create_task(self._reads.run())
 
     async def _maintain(self) -> None:
         try:

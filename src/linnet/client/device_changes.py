@@ -57,7 +57,10 @@ def since(db: apsw.Connection, seq: int, *, account: bytes | None = None) -> lis
         " WHERE seq > ? AND (? IS NULL OR account = ?) ORDER BY seq",
         (seq, account, account),
     )
-    return [Change(*row[:6], bool(row[6])) for row in rows]
+    return [
+        Change(seq, whose, device, identity, kind, name, bool(joined))
+        for seq, whose, device, identity, kind, name, joined in rows
+    ]
 
 
 def last(db: apsw.Connection) -> int:

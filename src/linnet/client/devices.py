@@ -5,6 +5,7 @@ replaces the account storage key in the transaction that signs: what the others 
 is not for it. How a device is added is `linnet.client.approving`.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,15 +13,15 @@ import apsw
 import msgspec
 
 from linnet.client import facts
-from linnet.client.device_changes import since
-from linnet.client.device_events import DeviceAdded, DeviceRemoved
+from linnet.client.approving import Approver, Confirm
+from linnet.client.device_alerts import name_of
 from linnet.client.errors import ClientError, NotMainDevice
-from linnet.client.facts import Fact, Identity, StorageKey
+from linnet.client.facts import Identity, StorageKey
 from linnet.client.own_list import OwnList, Signer, own_held
 from linnet.client.registration import short
 from linnet.client.store import Store
-from linnet.crypto.device_name import STORAGE_KEY_BYTES, BadName, open_name, seal_name
-from linnet.signing.device_list import ListedDevice, next_list
+from linnet.crypto.device_name import STORAGE_KEY_BYTES, seal_name
+from linnet.signing.device_list import DeviceList, ListedDevice, next_list
 from linnet.signing.keys import Rng
 from linnet.signing.list_revision import renamed
 from linnet.signing.objects import SignedObject
@@ -39,17 +40,20 @@ class OwnDevice:
     here: bool
 
 
-class ToldChanges(Fact, frozen=True, kw_only=True):
-    """Number of the last change of one's own devices that the application was told of."""
-
-    seq: int = 0
-
-
 class Devices:
     """The devices of this account."""
 
-    def __init__(self, store: Store, own_list: OwnList) -> None:
-        self._store, self._own_list = store, own_list
+    def __init__(
+        self, store: Store, own_list: OwnList, approver: Approver, wake: Callable[[], None]
+    ) -> None:
+        self._store, self._own_list, self._wake = store, own_list, wake
+        self._approver = approver
+
+    async def approve(self, code: str | bytes, confirm: Confirm) -> DeviceId:
+        """Link a new device: as `Client.approve_link`."""
+        device = await self._approver.approve(code, confirm)
+        self._wake()
+        return device
 
     async def all(self) -> list[OwnDevice]:
         """All devices, in the order in which they were added."""
@@ -69,6 +73,7 @@ class Devices:
             return renamed(held, signer.key, device, sealed, now_s, signer.rng)
 
         await self._own_list.change(sign)
+        self._wake()
 
     async def revoke(self, device: int) -> None:
         """Remove a device: its login ends, and it reads nothing new.
@@ -81,10 +86,11 @@ class Devices:
 
         def sign(db: apsw.Connection, signer: Signer) -> SignedObject:
             rest = [d for d in signer.held.list.devices if d.id != device]
-            devices = under_new_key(db, signer.held.list.account, rest, signer.rng)
+            devices = under_new_key(db, signer.held.list, rest, signer.rng)
             return next_list(signer.held.obj, signer.key, devices, signer.now_s, signer.rng)
 
         await self._own_list.change(sign)
+        self._wake()
 
     async def _known(self, device: int) -> OwnDevice:
         for shown in await self.all():
@@ -94,41 +100,17 @@ class Devices:
 
 
 def under_new_key(
-    db: apsw.Connection, account: bytes, devices: list[ListedDevice], rng: Rng
+    db: apsw.Connection, held: DeviceList, devices: Iterable[ListedDevice], rng: Rng
 ) -> list[ListedDevice]:
     """Replace the account storage key; the devices with their names under the new one."""
-    old, new = _storage_key(db), rng(STORAGE_KEY_BYTES)
-    facts.put(db, StorageKey(key=new))
+    old, new, account = _storage_key(db), rng(STORAGE_KEY_BYTES), held.account
+    facts.put(db, StorageKey(key=new, version=held.version + 1))
     return [
         msgspec.structs.replace(
             d, name=seal_name(new, account, d.id, name_of(old, account, d.id, d.name), rng)
         )
         for d in devices
     ]
-
-
-def name_of(storage_key: bytes, account: bytes, device: int, sealed: bytes) -> str:
-    """The name of a device; none if it is under a key that is not here."""
-    try:
-        return open_name(storage_key, account, device, sealed)
-    except BadName:
-        return ""
-
-
-def untold(db: apsw.Connection) -> list[DeviceAdded | DeviceRemoved]:
-    """Changes of one's own devices that nobody was told of yet; now they count as told."""
-    identity = facts.get(db, Identity)
-    assert identity is not None
-    account, key = identity.account, _storage_key(db)
-    changes = since(db, facts.get_or(db, ToldChanges()).seq, account=account)
-    if changes:
-        facts.put(db, ToldChanges(seq=changes[-1].seq))
-    told: list[DeviceAdded | DeviceRemoved] = []
-    for change in changes:
-        kind = DeviceAdded if change.joined else DeviceRemoved
-        name = name_of(key, account, change.device, change.name)
-        told.append(kind(DeviceId(change.device), change.kind, name))
-    return told
 
 
 def _shown(db: apsw.Connection) -> list[OwnDevice]:

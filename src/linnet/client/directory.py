@@ -7,14 +7,15 @@ nothing but whether something exists.
 from collections.abc import Callable
 from typing import Final
 
-from linnet.client import lists
+import apsw
+
+from linnet.client import device_alerts, lists
 from linnet.client.environment import Environment
-from linnet.client.errors import NotTrusted, Offline, Refused, UnknownRecipient
+from linnet.client.errors import NotTrusted, Offline, Refused
 from linnet.client.events import Event, IdentityChanged
 from linnet.client.lists import Adopted
 from linnet.client.rest import Api
 from linnet.client.sessions import checked_bundle
-from linnet.client.sql import first
 from linnet.client.store import Store
 from linnet.client.tokens import Tokens
 from linnet.crypto.prekeys import PreKeyBundle
@@ -24,8 +25,6 @@ from linnet.wire.ids import AccountId
 
 STRANGER_EVERY_MS: Final = 60_000
 """Messages make us ask for the list of one account at most this often."""
-NUMBER_FOR_MS: Final = 600_000
-"""How long a looked-up number is not looked up again."""
 
 
 class Directory:
@@ -45,14 +44,20 @@ class Directory:
         self._world = world
         self._tell = tell
         self._asked_ms: dict[bytes, int] = {}
-        self._numbers: dict[str, tuple[AccountId, int]] = {}
 
     async def refresh(self, account: bytes) -> Adopted:
         """Fetch, check and hold the newest list. Raises Offline, Refused, NotTrusted, LoggedOut."""
         answer = await self._tokens.use(lambda token: self._api.device_list(token, account))
         obj = SignedObject(answer.body, answer.sig)
         now_ms = self._world.now_ms()
-        adopted = await self._store.write(lambda db: lists.adopt(db, account, obj, now_ms))
+
+        def adopt(db: apsw.Connection) -> tuple[Adopted, list[Event]]:
+            adopted = lists.adopt(db, account, obj, now_ms)
+            return adopted, device_alerts.untold(db) if adopted is Adopted.NEW else []
+
+        adopted, told = await self._store.write(adopt)
+        for event in told:
+            self._tell(event)
         if adopted is Adopted.CHANGED_KEY:
             self._tell(IdentityChanged(AccountId(account)))
         return adopted
@@ -76,34 +81,3 @@ class Directory:
             lambda token: self._api.take_bundle(token, account, device.id)
         )
         return checked_bundle(taken, device)
-
-    async def find(self, number: str) -> AccountId:
-        """The account with this E.164 number.
-
-        Raises UnknownRecipient; Offline or Refused if the server cannot say and never did.
-        """
-        known = self._numbers.get(number)
-        if known is not None and self._world.now_ms() - known[1] < NUMBER_FOR_MS:
-            return known[0]
-        try:
-            matches = await self._tokens.use(lambda token: self._api.look_up(token, [number]))
-        except Offline:
-            return await self._remembered(number)
-        if not matches:
-            raise UnknownRecipient("no account has that number")
-        account = AccountId(matches[0].account)
-        self._numbers[number] = account, self._world.now_ms()
-        await self._store.write(
-            lambda db: db.execute(
-                "INSERT OR REPLACE INTO numbers VALUES (?, ?)", (number, account)
-            ).close()
-        )
-        return account
-
-    async def _remembered(self, number: str) -> AccountId:
-        row = await self._store.read(
-            lambda db: first(db, "SELECT account FROM numbers WHERE number = ?", (number,))
-        )
-        if row is None:
-            raise Offline("the server cannot be reached")
-        return AccountId(row[0])

@@ -14,6 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from linnet.client.device_events import OwnEvent
 from linnet.wire.ids import AccountId, ConversationId, DeviceId, MessageId
 
 QUEUE_EVENTS: Final = 1024
@@ -35,7 +36,11 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A row of a conversation. `reason` says why, where the state is a failure."""
+    """A row of a conversation. `reason` says why, where the state is a failure.
+
+    `note`: "narrowed" if the sender wrote to this account's main device only, "resent" if it was
+    sent again and its place in the conversation is only what the sender says.
+    """
 
     conversation: ConversationId
     sender: AccountId
@@ -46,6 +51,7 @@ class Entry:
     received_at: datetime | None
     state: State
     reason: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +100,41 @@ class NotSent:
 
 
 @dataclass(frozen=True, slots=True)
+class Healed:
+    """What could not be decrypted was sent again: `message` stands in its place now. None if it is
+    nothing to show."""
+
+    conversation: ConversationId
+    id: MessageId
+    message: "Message | Undecryptable | Damaged | None"
+
+
+@dataclass(frozen=True, slots=True)
+class Unconfirmed:
+    """A device of an account names a device list that neither it nor the server can show. Sending
+    paused for it once, an hour at most."""
+
+    account: AccountId
+    device: DeviceId
+
+
+@dataclass(frozen=True, slots=True)
+class ListConflict:
+    """The account signed two device lists that contradict each other: somebody else may have its
+    key. Nothing is sent to it until safety numbers were compared, `Client.accept_list` was called,
+    and a newer list has come. `proof` can be shown to anyone."""
+
+    account: AccountId
+    proof: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ClockWrong:
+    """By this device's clock most device lists have expired, or are not valid yet. Nothing is sent
+    until the clock is right."""
+
+
+@dataclass(frozen=True, slots=True)
 class IdentityChanged:
     """The account shows another account key. Nothing is sent to it until
     `Client.accept_identity`; compare safety numbers first."""
@@ -126,7 +167,9 @@ class Missed:
 
 
 Arrived = Message | Undecryptable | Damaged
-Event = Arrived | Sent | Delivered | NotSent | IdentityChanged | ConnectionState | Missed
+Told = Sent | Delivered | NotSent | Healed
+Warned = IdentityChanged | Unconfirmed | ListConflict | ClockWrong
+Event = Arrived | Told | Warned | ConnectionState | Missed | OwnEvent
 
 
 class Events:

@@ -42,9 +42,13 @@ class Keys(Fact, frozen=True, kw_only=True):
 
 
 class StorageKey(Fact, frozen=True, kw_only=True):
-    """What this account's own devices share to encrypt what is theirs, such as their names."""
+    """What this account's own devices share to encrypt what is theirs, such as their names.
+
+    `version` is that of the list that came with it: a newer one wins.
+    """
 
     key: bytes
+    version: int = 0
 
 
 class RecoveryCode(Fact, frozen=True, kw_only=True):

@@ -187,7 +187,7 @@ async def _finish(store: Store, api: Api, world: Environment, granted: Granted) 
                 number=granted.number or "",
             ),
         )
-        facts.put(db, StorageKey(key=granted.storage_key))
+        facts.put(db, StorageKey(key=granted.storage_key, version=granted.list_version))
         facts.put(db, received(login, now_ms))
         upload = keys.unpublished(db)
         assert upload is not None

@@ -7,6 +7,7 @@ Everything is stored before it is uploaded, and uploaded again as it is until th
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import apsw
@@ -14,7 +15,6 @@ import apsw
 from linnet.client import device_changes, keys, outbox, parking, reading
 from linnet.client.dialogue import Parts, carry_out
 from linnet.client.errors import ClientError, LoggedOut
-from linnet.client.own_list import OwnList
 from linnet.client.rest import Api
 from linnet.crypto.errors import CryptoError
 from linnet.signing.errors import SigningError
@@ -23,17 +23,22 @@ from linnet.wire import rest
 EVERY_S: Final = 3600.0
 AGAIN_S: Final = 60.0
 
+Duty = Callable[[], Awaitable[None]]
+"""Something to be done now and then; it knows itself when it is due."""
+
 _log = logging.getLogger(__name__)
 
 
 class Maintenance:
     """One account's upkeep."""
 
-    def __init__(self, parts: Parts, api: Api, asked: asyncio.Event, own_list: OwnList) -> None:
+    def __init__(
+        self, parts: Parts, api: Api, asked: asyncio.Event, duties: Sequence[Duty]
+    ) -> None:
         self._parts = parts
         self._api = api
         self._asked = asked
-        self._own_list = own_list
+        self._duties = (self._unpark, self._keys, *duties)
 
     async def run(self) -> None:
         """Keep things up until cancelled, whatever fails on the way. Raises only LoggedOut."""
@@ -54,15 +59,23 @@ class Maintenance:
                 continue
 
     async def once(self) -> None:
-        """Do what is due now. Raises Offline or Refused where the server did not help."""
+        """Do what is due now, all of it. Raises the first that failed, such as Offline or Refused
+        where the server did not help."""
         now_ms = self._parts.world.now_ms()
         await self._parts.store.write(lambda db: _prune(db, now_ms))
-        await self._unpark()
-        await self._keys(now_ms)
-        await self._own_list.sign_again()
+        failed: Exception | None = None
+        for duty in self._duties:
+            try:
+                await duty()
+            except LoggedOut:
+                raise
+            except (ClientError, CryptoError, SigningError) as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
 
-    async def _keys(self, now_ms: int) -> None:
-        parts, rng = self._parts, self._parts.world.rng
+    async def _keys(self) -> None:
+        parts, rng, now_ms = self._parts, self._parts.world.rng, self._parts.world.now_ms()
         on_server = await parts.tokens.use(self._api.key_count)
 
         def make(db: apsw.Connection) -> rest.KeyUpload | None:

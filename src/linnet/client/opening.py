@@ -13,7 +13,7 @@ from enum import Enum
 
 import apsw
 
-from linnet.client import health, history, lists, parking, reading
+from linnet.client import device_alerts, health, history, lists, parking, reading
 from linnet.client.errors import NotTrusted
 from linnet.client.events import Event, IdentityChanged, State
 from linnet.client.health import Count
@@ -168,6 +168,7 @@ class Opener:
                     learned.events.append(IdentityChanged(AccountId(content.sender)))
                 if adopted is Adopted.NEW:
                     learned.about.add(content.sender)
+                    learned.events += device_alerts.untold(db)
             except (NotTrusted, NotAList):
                 continue  # the claim stays a claim, and the server is asked
         lists.doubt(db, content.sender, version=content.own_list[0])

@@ -13,9 +13,10 @@ from typing import Final
 
 import apsw
 
-from linnet.client import facts, keys, lists
+from linnet.client import device_alerts, facts, keys, lists
 from linnet.client.environment import Environment
 from linnet.client.errors import ClientError, LinkFailed, Refused
+from linnet.client.events import Event
 from linnet.client.facts import Identity, Keys, SignedList
 from linnet.client.lists import Held
 from linnet.client.rest import Api, signed
@@ -51,10 +52,16 @@ class OwnList:
     """Changes this account's list; one change at a time."""
 
     def __init__(
-        self, store: Store, api: Api, tokens: Tokens, world: Environment, adopted: Adopted
+        self,
+        store: Store,
+        api: Api,
+        tokens: Tokens,
+        world: Environment,
+        adopted: Adopted,
+        tell: Callable[[Event], None],
     ) -> None:
         self._store, self._api, self._tokens, self._world = store, api, tokens, world
-        self._adopted = adopted
+        self._adopted, self._tell = adopted, tell
         self._one_change = asyncio.Lock()
 
     async def held(self) -> Held:
@@ -120,7 +127,8 @@ class OwnList:
                     "the new device was not linked in time, and nothing of it is active."
                     " Start again on the new device",
                 ) from refusal
-        await self._store.write(lambda db: self._hold(db, obj))
+        for event in await self._store.write(lambda db: self._hold(db, obj)):
+            self._tell(event)
 
     async def _upload(self, obj: SignedObject, link: bytes) -> None:
         """Publish the list after the held one; the held one first, as it was signed, if the
@@ -161,13 +169,14 @@ class OwnList:
         await self._store.write(without)
         await self._publish()
 
-    def _hold(self, db: apsw.Connection, obj: SignedObject) -> None:
+    def _hold(self, db: apsw.Connection, obj: SignedObject) -> list[Event]:
         before = own_held(db)
         lists.adopt(db, before.list.account, obj, self._world.now_ms())
         facts.drop(db, SignedList)
         after = own_held(db)
         if after.list.version != before.list.version:
             self._adopted(db, before, after)
+        return device_alerts.untold(db)
 
 
 def own_held(db: apsw.Connection) -> Held:

@@ -104,5 +104,17 @@ MIGRATIONS: Final = (
         identity BLOB NOT NULL, kind INTEGER NOT NULL, name BLOB NOT NULL,
         joined INTEGER NOT NULL, at_ms INTEGER NOT NULL) STRICT;
     """,
+    """
+    -- What own devices keep in step (linnet.client.synced), who has read how far, and numbers that
+    -- were seen to have another account.
+    CREATE TABLE synced (
+        scope TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, stamp_ms INTEGER NOT NULL,
+        PRIMARY KEY (scope, key)) STRICT, WITHOUT ROWID;
+    CREATE TABLE read_marks (
+        conversation BLOB NOT NULL, account BLOB NOT NULL, up_to INTEGER NOT NULL,
+        here INTEGER NOT NULL DEFAULT 0, said INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (conversation, account)) STRICT;
+    CREATE TABLE moved_numbers (number TEXT PRIMARY KEY, account BLOB NOT NULL) STRICT;
+    """,
 )
 """One script a version, in order; `user_version` says how many were run."""

@@ -1,0 +1,72 @@
+"""Contacts: what a person calls the accounts they know, the same on all devices of the account."""
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import apsw
+
+from linnet.client import synced
+from linnet.client.own_channel import OwnChannel
+from linnet.client.store import Store
+from linnet.signing.errors import Malformed
+from linnet.signing.packing import pack, unpack
+from linnet.wire.ids import AccountId
+
+SCOPE: Final = "contact"
+NAME_CHARS: Final = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Somebody. `number` and `name` are empty where they are not known."""
+
+    account: AccountId
+    number: str = field(default="", repr=False)
+    name: str = field(default="", repr=False)
+
+
+class Contacts:
+    """The people this account knows by number or by name."""
+
+    def __init__(self, store: Store, channel: OwnChannel) -> None:
+        self._store, self._channel = store, channel
+
+    async def all(self) -> list[Contact]:
+        """Everybody, by account id."""
+        return await self._store.read(
+            lambda db: [_contact(key, value) for key, value in synced.of_scope(db, SCOPE)]
+        )
+
+    async def get(self, account: AccountId) -> Contact:
+        """What is known of an account."""
+        return await self._store.read(lambda db: known(db, account))
+
+    async def name(self, account: AccountId, name: str) -> None:
+        """Call an account something, at most 128 characters of it."""
+
+        def write(db: apsw.Connection) -> None:
+            keep(db, self._channel, account, known(db, account).number, name[:NAME_CHARS])
+
+        await self._store.write(write)
+
+
+def known(db: apsw.Connection, account: bytes) -> Contact:
+    """What is known of an account."""
+    return _contact(account, synced.value(db, SCOPE, account))
+
+
+def keep(db: apsw.Connection, channel: OwnChannel, account: bytes, number: str, name: str) -> None:
+    """Keep a contact here and on the other devices."""
+    channel.write(db, SCOPE, account, pack([number, name]))
+
+
+def _contact(account: bytes, packed: bytes) -> Contact:
+    try:
+        row: Any = unpack(packed) if packed else None
+    except Malformed:
+        row = None
+    match row:
+        case [str(number), str(name), *_]:
+            return Contact(AccountId(account), number, name)
+        case _:
+            return Contact(AccountId(account))

@@ -1,0 +1,177 @@
+"""The own channel: what one device of an account tells the others (`sync` content, numbered).
+
+Three things travel: entries in step (`linnet.client.synced`), how far a conversation was read, and
+a new account storage key, which only the main device gives. Each message carries the newest own
+device list to whoever may not have it, so a change of devices is told by this as well.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import apsw
+
+from linnet.client import device_alerts, device_changes, facts, outbox, read_marks, synced
+from linnet.client.device_events import Synced
+from linnet.client.environment import Environment
+from linnet.client.events import Event
+from linnet.client.facts import Clock, Fact, Identity, StorageKey
+from linnet.client.lists import Held
+from linnet.client.outbox import Item
+from linnet.client.own_list import own_held
+from linnet.client.reading import Received
+from linnet.client.synced import Entry
+from linnet.crypto.content import Damaged, Refused
+from linnet.crypto.device_name import STORAGE_KEY_BYTES
+from linnet.signing.packing import Value
+from linnet.wire.ids import AccountId, direct_conversation, message_id
+
+KIND: Final = "sync"
+ENTRIES_AT_ONCE: Final = 100
+SCOPE_CHARS: Final = 32
+KEY_BYTES: Final = 128
+VALUE_BYTES: Final = 4096
+_ENTRIES_BYTES: Final = 24_000
+"""Of one message; content may have 65,536."""
+
+
+class Greeted(Fact, frozen=True, kw_only=True):
+    """Number of the last change of the own devices that `greet` has seen."""
+
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OwnChannel:
+    """Speaks for this device."""
+
+    account: AccountId
+    world: Environment
+
+    def tell(self, db: apsw.Connection, body: Value) -> None:
+        """Queue a `sync` for the other own devices; nothing if there are none."""
+        if len(own_held(db).list.devices) < 2:
+            return
+        now_ms = self.world.now_ms() + facts.get_or(db, Clock()).offset_ms
+        item = Item(
+            id=message_id(now_ms, self.world.rng(10)),
+            conversation=direct_conversation(self.account, self.account),
+            peer=self.account,
+            kind=KIND,
+            body=body,
+            sent_ms=now_ms,
+        )
+        outbox.enqueue_unshown(db, item)
+
+    def write(self, db: apsw.Connection, scope: str, key: bytes, value: bytes) -> None:
+        """Write an entry here and tell the others. Raises ValueError if it is too long."""
+        if len(key) > KEY_BYTES or len(value) > VALUE_BYTES:
+            raise ValueError("too long to be kept in step")
+        entry = synced.write(db, scope, key, value, self.world.now_ms())
+        if entry is not None:
+            self.tell(db, ["entries", [_row(entry)]])
+
+    def list_changed(self, db: apsw.Connection, before: Held, after: Held) -> None:
+        """The main device has a new own list: tell the others, by what it carries at least, and
+        give whoever is new all that is kept in step."""
+        devices = [set(held.list.device_keys()) for held in (before, after)]
+        if devices[0] - devices[1]:
+            self.tell_storage_key(db)
+        if devices[1] - devices[0]:
+            self.tell_everything(db)
+        else:
+            self.tell(db, ["list"])
+
+    def greet(self, db: apsw.Connection) -> None:
+        """On a linked device: give a main device that is new, as after a recovery, all that is
+        kept in step. Once."""
+        primary, since = own_held(db).list.primary, facts.get_or(db, Greeted()).seq
+        changes = device_changes.since(db, since, account=self.account)
+        if changes:
+            facts.put(db, Greeted(seq=changes[-1].seq))
+        me = facts.get(db, Identity)
+        assert me is not None
+        if me.device != primary and any(c.joined and c.device == primary for c in changes):
+            self.tell_everything(db)
+
+    def tell_everything(self, db: apsw.Connection) -> None:
+        """Tell all that is kept in step, for a device that is new."""
+        for some in _pages(synced.everything(db)):
+            self.tell(db, ["entries", [_row(entry) for entry in some]])
+        self.tell(db, ["read", [[c, up_to] for c, up_to in read_marks.of(db, self.account)]])
+
+    def tell_storage_key(self, db: apsw.Connection) -> None:
+        """Give the others the account storage key in force."""
+        storage = facts.get(db, StorageKey)
+        assert storage is not None
+        self.tell(db, ["storage_key", storage.key, storage.version])
+
+
+def read_sync(db: apsw.Connection, received: Received) -> list[Event]:
+    """Apply what another own device told. Raises Damaged, Refused."""
+    body: Any = received.content.body
+    match body:
+        case ["entries", [*rows], *_]:
+            told = _merge(db, rows)
+        case ["read", [*rows], *_]:
+            told = _read_elsewhere(db, received, rows)
+        case ["storage_key", bytes(key), int(version), *_] if len(key) == STORAGE_KEY_BYTES:
+            told = _new_storage_key(db, received, key, version)
+        case [str(), *_]:
+            told = []  # from a newer client
+        case _:
+            raise Damaged("not the body of a sync")
+    return [*told, *device_alerts.untold(db)]
+
+
+def _row(entry: Entry) -> Value:
+    return [entry.scope, entry.key, entry.value, entry.stamp_ms]
+
+
+def _pages(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    page: list[Entry] = []
+    size = 0
+    for entry in entries:
+        length = len(entry.key) + len(entry.value) + SCOPE_CHARS
+        if page and (len(page) == ENTRIES_AT_ONCE or size + length > _ENTRIES_BYTES):
+            yield page
+            page, size = [], 0
+        page.append(entry)
+        size += length
+    if page:
+        yield page
+
+
+def _merge(db: apsw.Connection, rows: list[Any]) -> list[Event]:
+    changed = {entry.scope: None for entry in map(_entry, rows) if synced.merge(db, entry)}
+    return [Synced(scope) for scope in changed]
+
+
+def _entry(row: Any) -> Entry:
+    match row:
+        case [str(scope), bytes(key), bytes(value), int(stamp_ms), *_]:
+            fits = 0 < len(scope) <= SCOPE_CHARS and len(key) <= KEY_BYTES
+            if fits and len(value) <= VALUE_BYTES and stamp_ms >= 0:
+                return Entry(scope, key, value, stamp_ms)
+    raise Damaged("not an entry")
+
+
+def _read_elsewhere(db: apsw.Connection, received: Received, rows: list[Any]) -> list[Event]:
+    told: list[Event] = []
+    for row in rows:
+        match row:
+            case [bytes(conversation), int(up_to), *_] if len(conversation) == 16 and up_to > 0:
+                told += read_marks.raise_to(db, conversation, received.content.sender, up_to)
+            case _:
+                raise Damaged("not how far something was read")
+    return told
+
+
+def _new_storage_key(
+    db: apsw.Connection, received: Received, key: bytes, version: int
+) -> list[Event]:
+    if received.content.device != received.held.list.primary:
+        raise Refused("only the main device replaces the storage key")
+    if version > facts.get_or(db, StorageKey(key=b"")).version:
+        facts.put(db, StorageKey(key=key, version=version))
+    return []
