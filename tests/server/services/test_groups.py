@@ -10,6 +10,7 @@ from tests.server.gathering import Gathering, pair, pairs, refused
 from tests.server.kit import Registered, person
 
 from linnet.server.ports import Unavailable
+from linnet.server.ports.groups import Step
 from linnet.server.services.group_states import write_state
 from linnet.server.services.tokens import Identity
 from linnet.signing.device_list import decode_list, next_list
@@ -138,6 +139,26 @@ async def test_of_two_admins_at_once_one_wins_and_the_other_signs_again(world: G
     await world.change(bob, group, Add(pairs(dave)))
     everybody = {it.account for it in (alice, bob, carol, dave)}
     assert world.reached(group).keys() == everybody
+
+
+async def test_who_loses_between_check_and_store_signs_again(
+    world: Gathering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = await world.people("alice", "bob")
+    group = (await world.make(alice, bob)).group
+    mine, theirs = await world.entry(alice, group, Promote(bob.account)), Leave()
+    store = world.groups.append
+
+    async def after_another(step: Step) -> bool:
+        monkeypatch.undo()
+        await world.change(bob, group, theirs)
+        return await store(step)
+
+    monkeypatch.setattr(world.groups, "append", after_another)
+    me = alice.identity(world.kit)
+    await refused(world.service.append(me, group, mine), "conflict", "stale")
+    assert (await world.state(group)).version == 2
+    assert world.reached(group) == {alice.account: (1,)}
 
 
 # ---- who may not
