@@ -66,7 +66,7 @@ class SessionsReport(msgspec.Struct):
     verified_by: str
     """`by_libsodium`, or `exact` where the installed one failed the check of its verifier."""
     ours: dict[str, Cost]
-    libsignal_0_90_0_through_node: dict[str, Cost]
+    libsignal_0_103_0_through_node: dict[str, Cost]
     """Empty where it could not be had."""
     ratio_of_p50: dict[str, float]
     """Ours to theirs."""
@@ -105,7 +105,7 @@ def measure(rounds: int) -> SessionsReport:
         operations_per_round=PER_ROUND,
         verified_by=equation.holds.__name__,
         ours=mine,
-        libsignal_0_90_0_through_node=peers,
+        libsignal_0_103_0_through_node=peers,
         ratio_of_p50={
             name: round(mine[name].p50_us / peer.p50_us, 2) for name, peer in peers.items()
         },
@@ -115,7 +115,7 @@ def measure(rounds: int) -> SessionsReport:
 
 def start_libsignal(stack: ExitStack) -> Libsignal | None:
     try:
-        return stack.enter_context(Libsignal("0.90.0"))
+        return stack.enter_context(Libsignal())
     except Missing as missing:
         print(f"ours alone: {missing}")
         return None
@@ -211,7 +211,7 @@ def cost(times: list[float]) -> Cost:
 def show(report: SessionsReport) -> None:
     print(f"{'µs':40}{'mean':>8}{'p50':>8}{'p99':>8}{'design':>8}{'libsignal p50':>16}{'ratio':>8}")
     for name, each in report.ours.items():
-        peer = report.libsignal_0_90_0_through_node.get(name)
+        peer = report.libsignal_0_103_0_through_node.get(name)
         beside = f"{peer.p50_us:16.1f}{report.ratio_of_p50[name]:8.2f}" if peer else ""
         values = f"{each.mean_us:8.1f}{each.p50_us:8.1f}{each.p99_us:8.1f}"
         print(f"{name:40}{values}{REFERENCE.get(name, ''):>8}{beside}")

@@ -157,7 +157,6 @@ class Party:
             ciphertext.data,
             self.prekeys,
             self.now_ms,
-            self.rng,
             require_addresses=self.require_addresses,
         )
 

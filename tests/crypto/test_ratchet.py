@@ -30,13 +30,13 @@ class Side:
 
     def send(self, text: bytes, *, salt: bytes = SALT) -> bytes:
         self.state, message = ratchet.encrypt(
-            self.state, self.parties, text, None, pq_ratchet=b"field", salt=salt
+            self.state, self.parties, text, None, RNG, pq_ratchet=b"field", salt=salt
         )
         return message
 
     def receive(self, message: bytes, steps: Steps | None = None, *, salt: bytes = SALT) -> bytes:
         self.state, text = ratchet.decrypt(
-            self.state, self.parties, parse_signal(message), steps or Steps(), RNG, salt=salt
+            self.state, self.parties, parse_signal(message), steps or Steps(), salt=salt
         )
         return text
 
@@ -66,6 +66,24 @@ def test_every_answer_turns_the_ratchet(alice: Side, bob: Side) -> None:
         assert receiver.receive(message) == b"%d" % number
         seen.add(parse_signal(message).ratchet_key)
     assert len(seen) == 20
+
+
+def test_our_half_of_a_turn_is_made_with_the_answer(alice: Side, bob: Side) -> None:
+    bob.receive(alice.send(b"turn"))
+    assert bob.state.sending is None
+    once, again = bob.send(b"one"), bob.send(b"two")
+    assert parse_signal(once).ratchet_key == parse_signal(again).ratchet_key
+    assert (alice.receive(once), alice.receive(again)) == (b"one", b"two")
+
+
+def test_a_peer_cannot_turn_twice_before_we_answer(alice: Side, bob: Side) -> None:
+    other = Side(ratchet.start_as_initiator(AGREED, PAIR.public, RNG), alice.parties)
+    bob.receive(alice.send(b"turn"))
+    before = bob.state
+    with pytest.raises(BadMac):
+        bob.receive(other.send(b"turn"))
+    assert bob.state is before
+    assert alice.receive(bob.send(b"answer")) == b"answer"
 
 
 def test_both_may_speak_first(alice: Side, bob: Side) -> None:

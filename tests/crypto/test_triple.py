@@ -35,7 +35,7 @@ class Side:
 
     def receive(self, message: bytes) -> bytes:
         incoming = triple.read(parse_signal(message), first=False)
-        self.state, text = triple.decrypt(self.state, self.parties, incoming, Steps(), RNG)
+        self.state, text = triple.decrypt(self.state, self.parties, incoming, Steps())
         return text
 
 

@@ -79,7 +79,6 @@ class Sessions:
             data,
             prekeys := StoredPreKeys(db),
             now_ms,
-            self.rng,
         )
         if found.identity_key != identity:
             raise Untrusted("not the listed identity key")

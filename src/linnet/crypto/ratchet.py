@@ -52,10 +52,14 @@ class ReceivingChain(SecretStruct, frozen=True, array_like=True):
 
 
 class Ratchet(SecretStruct, frozen=True, array_like=True):
-    """One side of a session. `previous_counter` is of our last message on the chain before."""
+    """One side of a session. `previous_counter` is of our last message on the chain before.
+
+    `sending` is None from the moment the peer turns until we answer: the key pair of the chain
+    before is forgotten at once, the next is made when it is needed (section 8.5).
+    """
 
     root_key: bytes
-    sending: SendingChain
+    sending: SendingChain | None
     previous_counter: int
     receiving: tuple[ReceivingChain, ...]  # newest first
 
@@ -75,7 +79,8 @@ class Parties:
 def start_as_initiator(agreed: Agreement, signed_pre_key: bytes, rng: Rng) -> Ratchet:
     """The state of the side that sends first. The peer's first ratchet key is its pre-key."""
     peer = ReceivingChain(signed_pre_key, agreed.chain_key, 0, {})
-    return _turn(agreed.root_key, (peer,), 0, rng)
+    state = Ratchet(agreed.root_key, None, 0, (peer,))
+    return _with_sending(state, *_turned(state, rng))
 
 
 def start_as_responder(agreed: Agreement, signed_pre_key: KeyPair) -> Ratchet:
@@ -89,15 +94,18 @@ def encrypt(
     parties: Parties,
     plaintext: bytes,
     addresses: bytes | None,
+    rng: Rng,
     *,
     pq_ratchet: bytes,
     salt: bytes,
 ) -> tuple[Ratchet, bytes]:
-    """Return (next state, SignalMessage with its MAC).
+    """Return (next state, SignalMessage with its MAC). Takes 32 bytes of `rng` if a turn is due.
 
     The next state must be durable before the message leaves, or a key is used twice.
     """
-    chain = state.sending
+    root_key, chain = state.root_key, state.sending
+    if chain is None:
+        root_key, chain = _turned(state, rng)
     keys = message_keys(message_seed(chain.chain_key), salt)
     covered = encode_signal(
         chain.public,
@@ -110,7 +118,7 @@ def encrypt(
     sending = SendingChain(
         chain.private, chain.public, next_chain_key(chain.chain_key), chain.counter + 1
     )
-    moved = Ratchet(state.root_key, sending, state.previous_counter, state.receiving)
+    moved = _with_sending(state, root_key, sending)
     return moved, covered + _mac(keys, parties.local, parties.remote, covered)
 
 
@@ -119,14 +127,13 @@ def decrypt(
     parties: Parties,
     message: SignalMessage,
     steps: Steps,
-    rng: Rng,
     *,
     salt: bytes,
 ) -> tuple[Ratchet, bytes]:
     """Return (next state, plaintext).
 
     Raises BadMac, Duplicate, TooFarAhead, BadKey, or Malformed if an authentic message has bad
-    padding. `rng` is used only when the peer has turned the ratchet.
+    padding.
     """
     for place, chain in enumerate(state.receiving):
         if chain.ratchet_key == message.ratchet_key:
@@ -134,25 +141,24 @@ def decrypt(
             plaintext = _open(message_keys(seed, salt), parties, message)
             receiving = _replaced(state.receiving, place, moved)
             return _with_receiving(state, receiving), plaintext
+    if state.sending is None:
+        raise BadMac("the peer cannot turn twice before we answer")
     secret = agree(state.sending.private, message.ratchet_key)
     root_key, chain_key = root_step(state.root_key, secret)
     fresh = ReceivingChain(message.ratchet_key, chain_key, 0, {})
     moved, seed = _advance(fresh, message.counter, steps)
     plaintext = _open(message_keys(seed, salt), parties, message)
+    previous_counter = max(state.sending.counter - 1, 0)
     receiving = (moved, *state.receiving[: MAX_CHAINS - 1])
-    # Only now our own half of the turn: a forged key has cost one agreement, not three.
-    return _turn(root_key, receiving, max(state.sending.counter - 1, 0), rng), plaintext
+    return Ratchet(root_key, None, previous_counter, receiving), plaintext
 
 
-def _turn(
-    root_key: bytes, receiving: tuple[ReceivingChain, ...], previous_counter: int, rng: Rng
-) -> Ratchet:
-    """Make a ratchet key of our own and the sending chain that answers the newest of theirs."""
+def _turned(state: Ratchet, rng: Rng) -> tuple[bytes, SendingChain]:
+    """Return (root key, chain) that answer the newest ratchet key of the peer."""
     pair = generate(rng)
-    secret = agree(pair.private, receiving[0].ratchet_key)
-    next_root, chain_key = root_step(root_key, secret)
-    sending = SendingChain(pair.private, pair.public, chain_key, 0)
-    return Ratchet(next_root, sending, previous_counter, receiving)
+    secret = agree(pair.private, state.receiving[0].ratchet_key)
+    root_key, chain_key = root_step(state.root_key, secret)
+    return root_key, SendingChain(pair.private, pair.public, chain_key, 0)
 
 
 def _advance(chain: ReceivingChain, counter: int, steps: Steps) -> tuple[ReceivingChain, bytes]:
@@ -180,6 +186,10 @@ def _take_skipped(chain: ReceivingChain, counter: int) -> tuple[ReceivingChain, 
     skipped = dict(chain.skipped)
     seed = skipped.pop(counter)
     return ReceivingChain(chain.ratchet_key, chain.chain_key, chain.counter, skipped), seed
+
+
+def _with_sending(state: Ratchet, root_key: bytes, sending: SendingChain) -> Ratchet:
+    return Ratchet(root_key, sending, state.previous_counter, state.receiving)
 
 
 def _with_receiving(state: Ratchet, receiving: tuple[ReceivingChain, ...]) -> Ratchet:

@@ -141,7 +141,6 @@ def decrypt(
     data: bytes,
     prekeys: PreKeyLookup,
     now_ms: int,
-    rng: Rng,
     *,
     require_addresses: bool = True,
 ) -> Decrypted:
@@ -153,14 +152,14 @@ def decrypt(
     if type == PREKEY:
         first = parse_prekey(data)
         check_addresses(first.message, remote_addr, local_addr, required=require_addresses)
-        return _decrypt_first(record, local, first, prekeys, now_ms, rng)
+        return _decrypt_first(record, local, first, prekeys, now_ms)
     if type != WHISPER:
         raise Malformed("an unknown type of ciphertext")
     message = parse_signal(data)
     check_addresses(message, remote_addr, local_addr, required=require_addresses)
     if record is None:
         raise NoSession("no session with this device")
-    after, plaintext = _decrypt_with(record, local, triple.read(message, first=False), rng)
+    after, plaintext = _decrypt_with(record, local, triple.read(message, first=False))
     return Decrypted(after, plaintext, record.remote_identity)
 
 
@@ -178,16 +177,15 @@ def _decrypt_first(
     first: PreKeySignalMessage,
     prekeys: PreKeyLookup,
     now_ms: int,
-    rng: Rng,
 ) -> Decrypted:
     _check_identity(record, first.identity_key)
     incoming = triple.read(first.message, first=True)
     if record is not None:
         for place, session in record.holding(first.base_key):
             if session.base_key == first.base_key and not session.initiator:
-                after, plaintext = _decrypt_in(record, place, session, local, incoming, rng)
+                after, plaintext = _decrypt_in(record, place, session, local, incoming)
                 return Decrypted(after, plaintext, first.identity_key)
-    return _accept(record, local, first, incoming, prekeys, now_ms, rng)
+    return _accept(record, local, first, incoming, prekeys, now_ms)
 
 
 def _accept(
@@ -197,7 +195,6 @@ def _accept(
     incoming: Incoming,
     prekeys: PreKeyLookup,
     now_ms: int,
-    rng: Rng,
 ) -> Decrypted:
     signed, one_time, kem_pre_key = _look_up(first, prekeys)
     use = LastResortUse(first.kem_pre_key_id, first.signed_pre_key_id, first.base_key)
@@ -214,7 +211,7 @@ def _accept(
         pending=None,
     )
     parties = _parties(local, session)
-    moved, plaintext = triple.decrypt(session.ratchet, parties, incoming, Steps(), rng)
+    moved, plaintext = triple.decrypt(session.ratchet, parties, incoming, Steps())
     return Decrypted(
         record=_with_new(record, _moved(session, moved, None)),
         plaintext=plaintext,
@@ -237,18 +234,18 @@ def _look_up(
 
 
 def _decrypt_with(
-    record: SessionRecord, local: LocalIdentity, incoming: Incoming, rng: Rng
+    record: SessionRecord, local: LocalIdentity, incoming: Incoming
 ) -> tuple[SessionRecord, bytes]:
     """Decrypt with the session that knows the ratchet key, or else with any that can turn to it."""
     ratchet_key = incoming.message.ratchet_key
     for place, session in record.holding(ratchet_key):
         if session.ratchet.double.knows(ratchet_key):
-            return _decrypt_in(record, place, session, local, incoming, rng)
+            return _decrypt_in(record, place, session, local, incoming)
     steps = Steps()
     failure: CryptoError = BadMac("no session authenticates this message")
     for place, session in record.sessions():
         try:
-            return _decrypt_in(record, place, session, local, incoming, rng, steps)
+            return _decrypt_in(record, place, session, local, incoming, steps)
         except (BadMac, Duplicate):  # another session's message may have a number this one has read
             continue
         except TooFarAhead as error:
@@ -262,11 +259,10 @@ def _decrypt_in(
     session: Session,
     local: LocalIdentity,
     incoming: Incoming,
-    rng: Rng,
     steps: Steps | None = None,
 ) -> tuple[SessionRecord, bytes]:
     parties = _parties(local, session)
-    moved, plaintext = triple.decrypt(session.ratchet, parties, incoming, steps or Steps(), rng)
+    moved, plaintext = triple.decrypt(session.ratchet, parties, incoming, steps or Steps())
     # That the peer can encrypt under this session proves that it has it: nothing is pending.
     return record.with_used(place, _moved(session, moved, None)), plaintext
 

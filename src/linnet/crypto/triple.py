@@ -62,19 +62,20 @@ def read(message: SignalMessage, *, first: bool) -> Incoming:
 def encrypt(
     state: TripleRatchet, parties: Parties, plaintext: bytes, addresses: bytes, rng: Rng
 ) -> tuple[TripleRatchet, bytes]:
-    """Return (next state, SignalMessage with its MAC).
+    """Return (next state, SignalMessage with its MAC). Takes what `spqr.send` does of `rng`, then
+    what the Double Ratchet does.
 
     The next state must be durable before the message leaves, or a key is used twice.
     """
     post_quantum, field, salt = spqr.send(state.post_quantum, rng)
     double, message = ratchet.encrypt(
-        state.double, parties, plaintext, addresses, pq_ratchet=field, salt=salt
+        state.double, parties, plaintext, addresses, rng, pq_ratchet=field, salt=salt
     )
     return TripleRatchet(double, post_quantum), message
 
 
 def decrypt(
-    state: TripleRatchet, parties: Parties, incoming: Incoming, steps: Steps, rng: Rng
+    state: TripleRatchet, parties: Parties, incoming: Incoming, steps: Steps
 ) -> tuple[TripleRatchet, bytes]:
     """Return (next state, plaintext).
 
@@ -85,7 +86,5 @@ def decrypt(
     post_quantum, salt = state.post_quantum, NO_SALT
     if field.index > 0:
         post_quantum, salt = spqr.key_of(post_quantum, field, steps)
-    double, plaintext = ratchet.decrypt(
-        state.double, parties, incoming.message, steps, rng, salt=salt
-    )
+    double, plaintext = ratchet.decrypt(state.double, parties, incoming.message, steps, salt=salt)
     return TripleRatchet(double, spqr.receive(post_quantum, field)), plaintext
