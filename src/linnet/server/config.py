@@ -43,6 +43,8 @@ class Keys(msgspec.Struct, frozen=True):
     takes: Rate = Rate(burst=20, every_s=600)
     """Bundles one account may take of one target device: each of its own 16 devices one, and some
     again."""
+    all_takes: Rate = Rate(burst=2_500, every_s=1)
+    """Bundles one account may take in all: those of a full group's devices at once."""
     sealed_takes: Rate = Rate(burst=60, every_s=60)
     """Bundles of one target device taken without a token, by all who hold the delivery key."""
     lookups: Rate = Rate(burst=200, every_s=6)

@@ -19,6 +19,8 @@ ACCOUNT_DEVICES = 16
 """Devices an account may list."""
 GROUP_MEMBERS = 1024
 """Accounts a group may have."""
+LISTS_AT_ONCE = 100
+"""Device lists that one request may ask for."""
 GROUP_LOG_ENTRIES = 500
 """Entries one page of a group's log may hold."""
 LINK_LIFE_S = 120

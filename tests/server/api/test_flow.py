@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator
 from typing import Any, TypeVar
 
@@ -128,12 +129,15 @@ async def test_limits_say_when_to_come_back(http: httpx.AsyncClient, kit: Kit) -
     assert refused.headers["retry-after"] == "3600"
 
 
+_ZEROS = base64.b64encode(bytes(16)).decode()
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
         ("GET", "/v1/keys"),
         ("PUT", "/v1/keys"),
-        ("POST", f"/v1/keys/{ids.show(bytes(16))}/1"),
+        ("POST", "/v1/accounts/devices"),
         ("GET", f"/v1/accounts/{ids.show(bytes(16))}/devices"),
         ("PUT", "/v1/devices/list"),
         ("POST", "/v1/contacts/lookup"),
@@ -146,7 +150,7 @@ async def test_an_account_may_ask_only_so_often(
 ) -> None:
     _, login = await _register(http, kit)
     await kit.rates.take(f"request:{login.account.hex()}", kit.limits.requests, kit.clock(), 120)
-    body = {"body": "", "sig": "A" * 86 + "==", "numbers": [NUMBER]}
+    body = {"body": "", "sig": "A" * 86 + "==", "numbers": [NUMBER], "accounts": [_ZEROS]}
     refused = await http.request(method, path, json=body, headers=_auth(login))
     _problem(refused, "rate_limited")
     assert refused.headers["retry-after"] == "1"

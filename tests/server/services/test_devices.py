@@ -168,3 +168,9 @@ async def _refused(attempt: Awaitable[object], code: str) -> None:
     with pytest.raises(RequestRefused) as refused:
         await attempt
     assert refused.value.code == code
+
+
+async def test_lists_of_several_accounts_come_at_once(kit: Kit) -> None:
+    ada, ben = await register(kit, "ada"), await register(kit, "ben", "+15550100002")
+    answer = await kit.services.devices.newest_of([ada.account, b"?" * 16, ben.account])
+    assert {decode_list(it.body).account for it in answer.lists} == {ada.account, ben.account}

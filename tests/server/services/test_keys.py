@@ -118,6 +118,17 @@ async def test_nobody_empties_a_device(kit: Kit) -> None:
     await kit.services.keys.take(bob.identity(kit), eve.account, 1)
 
 
+async def test_takes_have_a_limit_of_their_own(kit: Kit) -> None:
+    alice, bob = await register(kit), await register(kit, "bob", "+15550100002")
+    limit = kit.key_limits.all_takes
+    await kit.rates.take(f"takes:{bob.account.hex()}", limit, kit.clock(), limit.burst)
+    with pytest.raises(RequestRefused) as refused:
+        await kit.services.keys.take(bob.identity(kit), alice.account, 1)
+    assert refused.value.code == "rate_limited"
+    kit.clock.forward(1)
+    await kit.services.keys.take(bob.identity(kit), alice.account, 1)
+
+
 async def test_uploads_have_a_limit_of_their_own(kit: Kit) -> None:
     alice, bob = await register(kit), await register(kit, "bob", BOB)
     for _ in range(20):

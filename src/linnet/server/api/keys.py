@@ -28,6 +28,6 @@ def keys(service: Keys, callers: Callers) -> Router:
     @post("/{account:str}/{device:int}", status_code=200)
     async def take(account: FromPath[str], device: FromPath[int], request: Call) -> Bundle:
         """Take a bundle; its one-time keys are gone then."""
-        return await service.take(await callers.admit(bearer(request)), path_id(account), device)
+        return await service.take(callers.identify(bearer(request)), path_id(account), device)
 
     return Router("/keys", route_handlers=[upload, count, take], security=ACCESS, tags=["keys"])

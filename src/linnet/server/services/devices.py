@@ -6,7 +6,7 @@ list are `linnet.signing.device_list`'s.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from linnet.server.ports.accounts import Accounts
@@ -18,7 +18,7 @@ from linnet.signing.device_list import DeviceList, check_list, decode_list
 from linnet.signing.errors import ListReason, ListRejected
 from linnet.signing.objects import SignedObject
 from linnet.wire.errors import RequestRefused
-from linnet.wire.rest import DeviceListAnswer, ListAccepted, Signed
+from linnet.wire.rest import DeviceListAnswer, DeviceLists, ListAccepted, Signed
 
 SetsChanged = Callable[[], Awaitable[None]]
 """Told after a set change was stored: delivery decides `devices.changes()` before the caller is
@@ -74,6 +74,11 @@ class Devices:
         if held is None:
             raise RequestRefused("not_found")
         return DeviceListAnswer(list=Signed(body=held.body, sig=held.sig))
+
+    async def newest_of(self, accounts: Sequence[bytes]) -> DeviceLists:
+        """The newest lists of several accounts; of who has none, nothing."""
+        held = [await self.devices.newest(account) for account in dict.fromkeys(accounts)]
+        return DeviceLists(lists=[Signed(body=it.body, sig=it.sig) for it in held if it])
 
     async def replace(self, identity: Identity, signed: Signed) -> ListAccepted:
         """Store the caller's next list; the identical one again is the same answer.

@@ -115,6 +115,7 @@ class Keys:
         """
         if not 1 <= device <= 127:
             raise RequestRefused("not_found")
+        await self._limit(f"takes:{identity.account.hex()}", self.limits.all_takes)
         pair = f"{identity.account.hex()}:{account.hex()}:{device}"
         await self._limit(f"take:{pair}", self.limits.takes)
         return await self._take(account, device)

@@ -7,6 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from linnet.wire.frames import Device, Id16
+from linnet.wire.limits import LISTS_AT_ONCE
 from linnet.wire.rest.base import Body, ClientId, Key33, Number, Signature, Signed
 from linnet.wire.rest.keys import DeviceKeys
 
@@ -102,6 +103,18 @@ class DeviceListAnswer(Body):
     """`GET /v1/accounts/{account}/devices`: the newest signed list. The account key is in it."""
 
     list: Signed
+
+
+class DeviceListsRequest(Body):
+    """`POST /v1/accounts/devices`: whose lists are wanted."""
+
+    accounts: Annotated[list[Id16], Meta(min_length=1, max_length=LISTS_AT_ONCE)]
+
+
+class DeviceLists(Body):
+    """The newest list of each, in no order; who has none is left out."""
+
+    lists: list[Signed]
 
 
 class ListAccepted(Body):
