@@ -1,5 +1,6 @@
 // Sender keys. A `distribution` is the hex of its 16 bytes; libsignal writes it with dashes.
 import { addressOf, hex, parties, raw, serviceId } from "./parties.mjs";
+import { timed } from "./timing.mjs";
 
 export default (signal) => {
   const keys = (request) => parties.get(request.party).senderKeys;
@@ -46,6 +47,24 @@ export default (signal) => {
     async forget_sender_key(request) {
       keys(request).kept.delete(`${own(request)}/${serviceId(request.distribution)}`);
       return {};
+    },
+
+    // Times `count` group messages from one party to another.
+    async measure_groups({ party, peer, distribution, count }) {
+      const { data } = await operations.distribute({ party, distribution });
+      const rounds = Array(count).fill();
+      const distribute = await timed(rounds, () =>
+        operations.take_distribution({ party: peer, peer: party, data }),
+      );
+      const text = "00".repeat(100);
+      const sent = [];
+      const encrypt = await timed(rounds, async () => {
+        sent.push(await operations.group_encrypt({ party, distribution, text }));
+      });
+      const decrypt = await timed(sent, ({ data }) =>
+        operations.group_decrypt({ party: peer, peer: party, data }),
+      );
+      return { distribute, encrypt, decrypt };
     },
   };
 

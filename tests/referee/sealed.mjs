@@ -1,5 +1,6 @@
 // Certificates, and sealed sender in both versions.
 import { addressOf, hex, parties, raw, serviceId } from "./parties.mjs";
+import { timed } from "./timing.mjs";
 
 export default (signal, version) => {
   const saysWho = Number(version.split(".")[1]) > 90;
@@ -41,7 +42,7 @@ export default (signal, version) => {
     return { made, described: { type: message.type(), message: hex(message.serialize()) } };
   }
 
-  return {
+  const operations = {
     async issue(request) {
       const server = ServerCertificate.new(
         request.server_id,
@@ -114,5 +115,25 @@ export default (signal, version) => {
         ...described(opened.senderCertificate()),
       };
     },
+
+    // Times `count` seals and opens of a group message in version 1, and safety numbers. Opening
+    // includes the certificate.
+    async measure_sealed({ root, now, count, ...request }) {
+      const { identities } = party(request);
+      const to = peer(request);
+      await identities.saveIdentity(to, publicKey(request.recipient_key));
+      const { made } = await content({ ...request, text: "00".repeat(100), hint: 0, group: null });
+      const sealed = [];
+      const seal = await timed(Array(count).fill(), async () => {
+        sealed.push(await signal.sealedSenderEncrypt(made, to, identities));
+      });
+      const receiver = parties.get(request.peer).identities;
+      const open = await timed(sealed, async (data) => {
+        const opened = await signal.sealedSenderDecryptToUsmc(data, receiver);
+        if (!opened.senderCertificate().validate(publicKey(root), now)) throw new Error("invalid");
+      });
+      return { seal, open };
+    },
   };
+  return operations;
 };

@@ -1,6 +1,7 @@
 // Devices, pre-keys, sessions and signatures.
 import { addressOf, hex, parties, raw } from "./parties.mjs";
 import stores from "./stores.mjs";
+import { timed } from "./timing.mjs";
 
 const PREKEY = 3;
 let nextId = 1;
@@ -182,13 +183,3 @@ export default (signal, version) => {
   };
   return operations;
 };
-
-async function timed(items, work) {
-  const times = [];
-  for (const [i, item] of items.entries()) {
-    const start = process.hrtime.bigint();
-    await work(item, i);
-    times.push(Number(process.hrtime.bigint() - start) / 1000);
-  }
-  return times;
-}
