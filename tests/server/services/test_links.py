@@ -1,5 +1,6 @@
 """Linking: five steps, each repeatable, nothing active before the list, everything at once then."""
 
+import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -8,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 from tests.server.kit import HOST, NUMBER, Kit, Person, Registered, person, register
 
+from linnet.server.ports import Unavailable
 from linnet.server.services.links import REMEMBERED_MS
 from linnet.signing.device_list import decode_list
 from linnet.wire.errors import RequestRefused
@@ -411,6 +413,49 @@ async def test_two_links_of_one_account_at_once_come_one_after_the_other(
     await _refused(other.activate(theirs), "conflict")
     await other.activate()
     assert set(decode_list((await meeting.newest()).body).device_keys()) == {1, 2, 3}
+
+
+async def test_each_step_twice_at_once_is_one_step(kit: Kit, meeting: Meeting) -> None:
+    for step in (meeting.open, meeting.answer, meeting.fill):
+        await asyncio.gather(*(step() for _ in range(3)))
+    signed = await meeting.listing()
+    answers = await asyncio.gather(*(meeting.activate(signed) for _ in range(3)))
+    assert answers == [ListAccepted(version=2, set=2)] * 3
+    logins = await asyncio.gather(*(meeting.log_in() for _ in range(3)))
+    assert len({login.refresh for login in logins}) == 1
+    assert len(await kit.devices.changes(10)) == 2
+
+
+async def test_of_two_answers_at_once_one_is_told_that_it_was_late(
+    kit: Kit, meeting: Meeting
+) -> None:
+    bob = await register(kit, "bob", BOB)
+    await meeting.open()
+    answers = [meeting.answer(), Meeting(kit, bob, meeting.laptop).answer()]
+    told = await asyncio.gather(*answers, return_exceptions=True)
+    (late,) = [error for error in told if error is not None]
+    assert isinstance(late, RequestRefused)
+    assert late.code == "conflict"
+
+
+async def test_dead_after_activating_and_before_delivery_heard_it_is_completed_by_a_retry(
+    kit: Kit, meeting: Meeting
+) -> None:
+    async def deaf() -> None:
+        raise Unavailable("down")
+
+    await meeting.until_filled()
+    signed, links = await meeting.listing(), kit.services.links
+    tell = links.sets_changed
+    object.__setattr__(links, "sets_changed", deaf)
+    with pytest.raises(Unavailable):
+        await meeting.activate(signed)
+    assert [change.set for change in await kit.devices.changes(10)] == [1, 2]
+    object.__setattr__(links, "sets_changed", tell)
+    told = kit.told
+    assert await meeting.activate(signed) == ListAccepted(version=2, set=2)
+    assert kit.told == told + 1
+    await meeting.log_in()
 
 
 async def test_a_number_registered_anew_leaves_links_alone(kit: Kit, meeting: Meeting) -> None:

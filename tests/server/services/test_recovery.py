@@ -1,10 +1,12 @@
 """Recovery: the number and the account key together bring an account back, neither does alone."""
 
+import asyncio
 from collections.abc import Awaitable
 
 import pytest
 from tests.server.kit import HOST, NUMBER, Kit, Person, Registered, person, register
 
+from linnet.server.ports import Unavailable
 from linnet.server.ports.accounts import Account
 from linnet.server.ports.devices import Device
 from linnet.signing.device_list import decode_list
@@ -230,6 +232,49 @@ async def test_a_ticket_lapses_for_recovery_too(kit: Kit) -> None:
     request = _request(kit, alice, proven)
     kit.clock.forward(3601)
     await _refused(_recover(kit, registration, request), "expired_code")
+
+
+async def test_recovered_twice_at_once_is_one_login(kit: Kit) -> None:
+    alice = await register(kit)
+    registration, proven = await _proven(kit)
+    request = _request(kit, alice, proven)
+    logins = await asyncio.gather(*(_recover(kit, registration, request) for _ in range(3)))
+    assert len({login.refresh for login in logins}) == 1
+    assert len(await kit.devices.changes(10)) == 2
+
+
+async def test_of_recovery_and_a_list_at_once_one_comes_first(kit: Kit) -> None:
+    alice = await register(kit)
+    registration, proven = await _proven(kit)
+    held = (await kit.services.devices.newest(alice.account)).list
+    kit.clock.forward(1)
+    again = alice.who.signed_after(held, decode_list(held.body).devices, kit.clock())
+    told = await asyncio.gather(
+        _recover(kit, registration, _request(kit, alice, proven)),
+        kit.services.devices.replace(alice.identity(kit), again),
+        return_exceptions=True,
+    )
+    (late,) = [error for error in told if isinstance(error, BaseException)]
+    assert isinstance(late, RequestRefused)
+    assert late.code == "conflict"
+
+
+async def test_dead_before_delivery_heard_it_is_completed_by_a_retry(kit: Kit) -> None:
+    async def deaf() -> None:
+        raise Unavailable("down")
+
+    alice = await register(kit)
+    registration, proven = await _proven(kit)
+    request, recovery = _request(kit, alice, proven), kit.services.recovery
+    tell = recovery.sets_changed
+    object.__setattr__(recovery, "sets_changed", deaf)
+    with pytest.raises(Unavailable):
+        await _recover(kit, registration, request)
+    object.__setattr__(recovery, "sets_changed", tell)
+    told = kit.told
+    login = await _recover(kit, registration, request)
+    assert (login.device, kit.told) == (2, told + 1)
+    assert len(await kit.devices.changes(10)) == 2
 
 
 async def test_one_who_recovered_can_be_recovered_again(kit: Kit) -> None:
