@@ -17,9 +17,8 @@ from linnet.client import facts, history, keys, lists, outbox
 from linnet.client.events import Arrived, State
 from linnet.client.facts import Cursor, Identity
 from linnet.client.inbox import Effects, Inbox
-from linnet.client.opening import Opener
+from linnet.client.joining import joined_inbox
 from linnet.client.outbox import Item
-from linnet.client.readers import readers
 from linnet.client.sealers import sealers
 from linnet.client.sealing import Missing, Sealers
 from linnet.client.sessions import Peer, Sessions, checked_bundle
@@ -86,7 +85,7 @@ class Device:
 
     def __post_init__(self) -> None:
         self.sealer = sealers(self.sessions)
-        self.inbox = Inbox(Opener(self.sessions, readers(self.sessions)))
+        self.inbox = joined_inbox(self.sessions)
 
     @classmethod
     async def make(cls, directory: Path, seed: int, clock: Clockwork) -> "Device":
@@ -144,7 +143,7 @@ class Device:
             assert one_time is not None
             assert kem is not None
             return rest.Bundle(
-                device=1,
+                device=self.sessions.me.device,
                 registration_id=self.sessions.local.registration_id,
                 identity=self.sessions.local.key.public,
                 signed=rest.SignedKey(id=signed[0], key=signed[1], sig=signed[2]),
@@ -167,7 +166,9 @@ class Device:
             body=text_body(text),
             sent_ms=self.clock.now_ms,
         )
-        await self.store.write(lambda db: outbox.enqueue(db, item, self.account, 1, self.own_key))
+        await self.store.write(
+            lambda db: outbox.enqueue(db, item, self.account, self.sessions.me.device, self.own_key)
+        )
         return MessageId(item.id)
 
     async def write_control(self, to: "Device", kind: str, body: Value) -> MessageId:

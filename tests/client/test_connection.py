@@ -18,6 +18,7 @@ from linnet.client.environment import Environment
 from linnet.client.events import Connection as Shown
 from linnet.client.events import ConnectionState, Event, Events, Message, Sent
 from linnet.client.facts import Clock, Login, Proof
+from linnet.client.healing import Healer
 from linnet.client.rest import Api
 from linnet.client.sender import Sender
 from linnet.client.tokens import Tokens
@@ -73,15 +74,17 @@ def made(alice: Device, environment: Environment, api: Api, upkeep: asyncio.Even
     events = Events(lambda seq: alice.store.read(lambda db: history.arrived_after(db, seq)))
     tokens = Tokens(alice.store, api, environment)
     directory = Directory(alice.store, api, tokens, environment, events.tell)
+    never = World(sleeps_through=lambda seconds: False)  # nothing here is lost
     return Parts(
         store=alice.store,
         tokens=tokens,
         directory=directory,
         inbox=alice.inbox,
-        sender=Sender(alice.store, directory, alice.sealer, environment, events.tell),
+        sender=(sender := Sender(alice.store, directory, alice.sealer, environment, events.tell)),
         events=events,
         world=environment,
         upkeep=upkeep.set,
+        healer=Healer(alice.store, never.environment(), sender.wake),
     )
 
 

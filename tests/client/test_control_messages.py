@@ -12,8 +12,7 @@ from tests.client.post_office import CODEC, Clockwork, Device, PostOffice, two_d
 from linnet.client import health, lists, outbox
 from linnet.client.errors import Unaddressed
 from linnet.client.events import Event, IdentityChanged, Message
-from linnet.client.inbox import Inbox
-from linnet.client.opening import Opener
+from linnet.client.joining import joined_inbox
 from linnet.client.reading import Received
 from linnet.client.sql import number
 from linnet.crypto.content import Damaged, Refused
@@ -67,7 +66,7 @@ class Rig:
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     alice, bob = await two_devices(tmp_path, clock := Clockwork())
     notebook = Notebook()
-    bob.inbox = Inbox(Opener(bob.sessions, {"receipt": notebook, "read": notebook}))
+    bob.inbox = joined_inbox(bob.sessions, more={"receipt": notebook, "read": notebook})
     yield Rig(alice, bob, PostOffice(clock), notebook)
     await alice.store.close()
     await bob.store.close()

@@ -18,6 +18,7 @@ from linnet.client.directory import Directory
 from linnet.client.errors import NotTrusted, Offline, Refused, StoreUnavailable
 from linnet.client.events import Events
 from linnet.client.facts import Login
+from linnet.client.healing import Healer
 from linnet.client.maintenance import Maintenance
 from linnet.client.own_list import OwnList
 from linnet.client.rest import Api
@@ -90,6 +91,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
         events=events,
         world=environment,
         upkeep=nothing,
+        healer=Healer(device.store, environment, nothing),
     )
     own_list = OwnList(
         device.store, api, tokens, environment, lambda db, before, after: None, events.tell

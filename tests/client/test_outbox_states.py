@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.client.post_office import CODEC, Clockwork, PostOffice, two_devices
 
+from linnet.client.answers import Verdict, verdict
 from linnet.client.events import State
-from linnet.client.outbox import Verdict, verdict
 from linnet.wire.errors import ERRORS
 
 ANSWERS = ["lost", "lost after deciding", "devices_changed", "unavailable", "accepted", "own row"]

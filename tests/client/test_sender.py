@@ -13,7 +13,7 @@ from tests.client.post_office import CODEC, START_MS, Clockwork, Device, PostOff
 from tests.client.script import ScriptedLink, World, until
 from tests.client.test_hostile_messages import relisted
 
-from linnet.client import facts, lists, outbox, sealing_pair
+from linnet.client import answers, facts, lists, outbox, sealing_pair
 from linnet.client.directory import Directory
 from linnet.client.errors import LinkClosed, NotTrusted, Offline, Refused
 from linnet.client.events import Event, IdentityChanged, NotSent, State
@@ -157,7 +157,7 @@ async def test_at_most_a_window_of_conversations_is_unanswered(rig: Rig) -> None
     assert [frame.id for frame in await rig.offer()] == ids[:WINDOW]
     rig.sender.answered([ids[0]])
     await rig.alice.store.write(
-        lambda db: outbox.give_up(db, rig.alice.account, ids[0], State.FAILED, "test")
+        lambda db: answers.give_up(db, rig.alice.account, ids[0], State.FAILED, "test")
     )
     assert [frame.id for frame in await rig.offer()] == [ids[WINDOW]]
 

@@ -29,15 +29,14 @@ from linnet.client.errors import Closed, LoggedOut, NotRegistered, StoreUnavaila
 from linnet.client.events import Arrived, Event, Events, State
 from linnet.client.facts import Clock, Identity, Keys, RecoveryCode, Told
 from linnet.client.failures import first_cause
-from linnet.client.inbox import Inbox
+from linnet.client.healing import Healer
+from linnet.client.joining import joined_inbox
 from linnet.client.linking import NewDevice, Show
 from linnet.client.maintenance import Maintenance
 from linnet.client.numbers import Numbers
-from linnet.client.opening import Opener
 from linnet.client.outbox import Item
 from linnet.client.own_channel import OwnChannel
 from linnet.client.own_list import OwnList, own_held
-from linnet.client.readers import readers
 from linnet.client.reads import Reads
 from linnet.client.registration import AskCode, register
 from linnet.client.rest import Api
@@ -346,11 +345,12 @@ class Client:
             store=store,
             tokens=tokens,
             directory=directory,
-            inbox=Inbox(Opener(sessions, readers(sessions))),
+            inbox=joined_inbox(sessions),
             sender=sender,
             events=self._events,
             world=world,
             upkeep=self._upkeep.set,
+            healer=Healer(store, world, sender.wake),
         )
 
     async def _run(self) -> None:

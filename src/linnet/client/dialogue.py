@@ -20,6 +20,7 @@ from linnet.client.errors import LinkClosed, Offline, Refused
 from linnet.client.events import Events
 from linnet.client.facts import Clock, Cursor, Identity, Proof
 from linnet.client.failures import first_cause
+from linnet.client.healing import Healer
 from linnet.client.inbox import Effects, Inbox
 from linnet.client.sender import Sender
 from linnet.client.store import Store
@@ -79,6 +80,7 @@ class Parts:
     world: Environment
     upkeep: Callable[[], None]
     """Called when pre-keys run low or messages are parked."""
+    healer: Healer
 
 
 class Dialogue:
@@ -105,6 +107,7 @@ class Dialogue:
             self._renew(),
             self._parts.sender.run(self._link),
             self._leave(),
+            self._parts.healer.run(),
         )
         failures: list[Exception] = []
         over = asyncio.Event()

@@ -18,7 +18,8 @@ from linnet.signing.packing import Value, pack, unpack
 from linnet.wire.ids import AccountId, ConversationId, DeviceId, MessageId
 
 _COLUMNS = (
-    "conversation, sender, device, id, conv_seq, kind, body, state, reason, sent_ms, received_ms"
+    "conversation, sender, device, id, conv_seq, kind, body, state, reason, note,"
+    " sent_ms, received_ms"
 )
 
 
@@ -35,6 +36,7 @@ class Row(msgspec.Struct, kw_only=True):
     author_key: bytes | None
     state: State
     reason: str = ""
+    note: str = ""
     arrived: bool
     sent_ms: int
     received_ms: int | None
@@ -47,8 +49,8 @@ def add(db: apsw.Connection, row: Row) -> bool:
     """Store a message. False, and nothing changes, if it is there already."""
     db.execute(
         "INSERT INTO messages (conversation, sender, device, id, conv_seq, kind, body, author_key,"
-        " state, reason, arrived, sent_ms, received_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        " state, reason, note, arrived, sent_ms, received_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         (
             row.conversation,
             row.sender,
@@ -60,12 +62,59 @@ def add(db: apsw.Connection, row: Row) -> bool:
             row.author_key,
             row.state.value,
             row.reason,
+            row.note,
             int(row.arrived),
             row.sent_ms,
             row.received_ms,
         ),
     )
     return bool(db.changes())
+
+
+def heal(db: apsw.Connection, row: Row) -> bool:
+    """What could not be decrypted has come after all: it takes that row's place, and its number.
+    False, and nothing changes, if there is no such row."""
+    if row.state is State.UNDECRYPTABLE:
+        return False
+    db.execute(
+        "UPDATE messages SET kind = ?, body = ?, author_key = ?, state = ?, reason = ?, note = ?,"
+        " sent_ms = ?, received_ms = ? WHERE conversation = ? AND sender = ? AND id = ?"
+        " AND state = 'undecryptable'",
+        (
+            row.kind,
+            pack(row.body),
+            row.author_key,
+            row.state.value,
+            row.reason,
+            row.note,
+            row.sent_ms,
+            row.received_ms,
+            row.conversation,
+            row.sender,
+            row.id,
+        ),
+    )
+    return bool(db.changes())
+
+
+def remove_unread(db: apsw.Connection, conversation: bytes, sender: bytes, id: bytes) -> bool:
+    """What could not be decrypted is nothing to show. False if there is no such row."""
+    db.execute(
+        "DELETE FROM messages WHERE conversation = ? AND sender = ? AND id = ?"
+        " AND state = 'undecryptable'",
+        (conversation, sender, id),
+    )
+    return bool(db.changes())
+
+
+def entry(db: apsw.Connection, conversation: bytes, sender: bytes, id: bytes) -> Arrived | None:
+    """One message."""
+    row = first(
+        db,
+        f"SELECT {_COLUMNS} FROM messages WHERE conversation = ? AND sender = ? AND id = ?",
+        (conversation, sender, id),
+    )
+    return None if row is None else _shown(row)
 
 
 def holds(db: apsw.Connection, conversation: bytes, sender: bytes, id: bytes) -> bool:
@@ -175,7 +224,8 @@ def unticked(db: apsw.Connection) -> list[bytes]:
 
 
 def _shown(row: tuple[Any, ...]) -> Arrived:
-    conversation, sender, device, id, conv_seq, kind, packed, name, reason, sent_ms, at_ms = row
+    conversation, sender, device, id, conv_seq, kind, packed, name, *rest = row
+    reason, note, sent_ms, at_ms = rest
     where = State(name)
     base = {
         "conversation": ConversationId(conversation),
@@ -187,6 +237,7 @@ def _shown(row: tuple[Any, ...]) -> Arrived:
         "received_at": None if at_ms is None else _time(at_ms),
         "state": where,
         "reason": reason,
+        "note": note,
     }
     if where is State.UNDECRYPTABLE:
         return Undecryptable(**base)

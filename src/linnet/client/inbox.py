@@ -11,12 +11,14 @@ from typing import Final
 
 import apsw
 
-from linnet.client import cursor, facts, history, keys, lists, outbox, parking
+from linnet.client import accepted, answers, cursor, facts, history, keys, lists, outbox, parking
+from linnet.client.answers import Verdict, verdict
 from linnet.client.cursor import Step
-from linnet.client.events import Delivered, Event, State
-from linnet.client.facts import Clock, Cursor, Proof, Told
-from linnet.client.opening import Filed, Learned, Opener, placeholder
-from linnet.client.outbox import Verdict, verdict
+from linnet.client.events import Arrived, Delivered, Event, State
+from linnet.client.facts import Cursor, Proof, Told
+from linnet.client.opening import Opener, placeholder
+from linnet.client.resends import Resends
+from linnet.client.taking import Filed, Learned
 from linnet.crypto.messages import PREKEY
 from linnet.wire.codec import Unknown
 from linnet.wire.frames import (
@@ -31,7 +33,7 @@ from linnet.wire.frames import (
     ServerFrame,
     Status,
 )
-from linnet.wire.ids import AccountId, ConversationId, direct_conversation, message_id
+from linnet.wire.ids import AccountId, ConversationId, direct_conversation
 
 RATE_LIMITED_HOLD_MS: Final = 5_000
 RESEALS_AT_ONCE: Final = 3
@@ -60,8 +62,9 @@ class Effects:
 class Inbox:
     """Applies frames with this device's sessions."""
 
-    def __init__(self, opener: Opener) -> None:
+    def __init__(self, opener: Opener, resends: Resends) -> None:
         self._opener = opener
+        self.resends = resends
         self._me = AccountId(opener.sessions.me.account)
 
     def strangers(
@@ -154,7 +157,7 @@ class Inbox:
     def _settle(
         self, db: apsw.Connection, frame: Sent | Own, now_ms: int, effects: Effects
     ) -> None:
-        settled = outbox.settle(
+        settled = answers.settle(
             db,
             self._me,
             frame.id,
@@ -163,12 +166,14 @@ class Inbox:
             frame.commitment,
             now_ms,
         )
-        effects.events += settled
+        self.resends.settled(db, frame.id, settled.missed, now_ms)
+        effects.read |= bool(settled.missed)
+        effects.events += settled.events
         effects.answered.append(frame.id)
         effects.over.append(frame.id)
-        for event in settled:
+        for event in settled.events:
             # The recipient's report may have come before the server's own.
-            peer = outbox.accepted_peer(db, frame.id)
+            peer = accepted.peer(db, frame.id)
             if peer is not None:
                 self._tick(db, event.conversation, peer, effects)  # type: ignore[union-attr]
 
@@ -186,7 +191,11 @@ class Inbox:
             lists.doubt(db, frame.sender, set=frame.sets[1])
         learned = Learned()
         filed = self._opener.file(db, frame, now_ms, learned)
-        effects.events += learned.events
+        for event in learned.events:
+            if isinstance(event, Arrived):
+                effects.arrived = True  # it is told from the store, in its turn
+            else:
+                effects.events.append(event)
         effects.arrived |= filed is Filed.SHOWN
         effects.parked |= filed is Filed.PARKED
         effects.read |= filed is Filed.READ
@@ -215,10 +224,10 @@ class Inbox:
                 outbox.hold(db, frame.id, now_ms, RATE_LIMITED_HOLD_MS if limited else 0)
             case Verdict.UNKNOWN:
                 effects.over.append(frame.id)
-                effects.events += outbox.give_up(db, self._me, frame.id, State.UNKNOWN, frame.code)
+                effects.events += answers.give_up(db, self._me, frame.id, State.UNKNOWN, frame.code)
             case Verdict.FAILED:
                 effects.over.append(frame.id)
-                effects.events += outbox.give_up(db, self._me, frame.id, State.FAILED, frame.code)
+                effects.events += answers.give_up(db, self._me, frame.id, State.FAILED, frame.code)
 
     def _readdressed(
         self, db: apsw.Connection, frame: Rejected, now_ms: int, effects: Effects
@@ -228,9 +237,8 @@ class Inbox:
         The refusal of its id stands for ever, so it gets another. False for other messages, and
         when the server keeps refusing what its own list says."""
         peer = outbox.peer(db, frame.id)
-        clock = facts.get_or(db, Clock())
-        new_id = message_id(now_ms + clock.offset_ms, self._opener.sessions.rng(10))
-        if peer is None or not outbox.readdress(db, frame.id, new_id, RESEALS_AT_ONCE):
+        new_id = outbox.new_id(db, now_ms, self._opener.sessions.rng)
+        if peer is None or not answers.readdress(db, frame.id, new_id, RESEALS_AT_ONCE):
             return False
         held = lists.held(db, peer)
         if held is not None:
@@ -245,7 +253,7 @@ class Inbox:
         if frame.sets is not None:
             lists.doubt(db, peer, set=frame.sets[0])
             lists.doubt(db, self._me, set=frame.sets[1])
-        if outbox.seal_again(db, frame.id) > RESEALS_AT_ONCE:
+        if answers.seal_again(db, frame.id) > RESEALS_AT_ONCE:
             outbox.hold(db, frame.id, now_ms)
 
     def _status(self, db: apsw.Connection, frame: Status, effects: Effects) -> None:

@@ -60,6 +60,10 @@ class Held:
         """Whether only the primary may still be written to."""
         return now_ms // 1000 > self.list.expires + CLOCK_SLACK_S
 
+    def narrowed(self, now_ms: int) -> bool:
+        """Whether only the primary may still be written to."""
+        return self.expired(now_ms)
+
     def stale(self, now_ms: int) -> bool:
         """Whether it must be fetched again before it is used."""
         patience_ms = REFETCH_EXPIRED_MS if self.expired(now_ms) else REFETCH_AFTER_MS
@@ -71,7 +75,7 @@ class Held:
 
     def recipients(self, now_ms: int) -> tuple[ListedDevice, ...]:
         """The devices a message goes to: all, or the primary alone once the list has expired."""
-        if not self.expired(now_ms):
+        if not self.narrowed(now_ms):
             return self.list.devices
         return tuple(device for device in self.list.devices if device.id == self.list.primary)
 

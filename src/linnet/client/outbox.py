@@ -2,25 +2,32 @@
 
 A message is durable once it is here. Its frame is stored before it leaves, a plain retry sends the
 same bytes, and a message that has to be encrypted again keeps its id, its counter and all its
-tries until the server says which one it accepted. docs/protocol/client.md has the life cycle.
+tries until the server says which one it accepted: that is `linnet.client.answers`.
+docs/protocol/client.md has the life cycle.
 """
 
 from dataclasses import dataclass
-from enum import Enum, StrEnum
-from hmac import compare_digest
+from enum import StrEnum
 from typing import Any, Final
 
 import apsw
 import msgspec
 
 from linnet.client import facts, history
-from linnet.client.events import Event, NotSent, Sent, State
-from linnet.client.facts import Identity
+from linnet.client.accepted import Addressee
+from linnet.client.events import State
+from linnet.client.facts import Clock, Identity
 from linnet.client.sql import every, first, number
+from linnet.signing.keys import Rng
 from linnet.signing.packing import Value, pack, unpack
-from linnet.wire.ids import AccountId, ConversationId, MessageId, direct_conversation
+from linnet.wire.ids import (
+    AccountId,
+    MessageId,
+    direct_conversation,
+    message_id,
+)
 
-KEEP_ACCEPTED_MS: Final = 35 * 86_400_000
+KEEP_UNKNOWN_MS: Final = 70 * 86_400_000
 FIRST_HOLD_MS: Final = 1_000
 LONGEST_HOLD_MS: Final = 60_000
 
@@ -42,7 +49,8 @@ class Item(msgspec.Struct, kw_only=True):
     """A message without an answer. `frame` is its current try, encoded; None before the first.
 
     Of a `lane` one message at a time is without an answer: a conversation, or the control messages
-    for one account. `devices` are those of the peer that a control message is for, None for all.
+    for one account. `devices` are those of the peer that a control message is for, None for all;
+    `fresh`: in a newly opened session.
     `peer_key` is the peer's account key that was pinned when it was written; to another one it is
     never sent.
     """
@@ -57,6 +65,7 @@ class Item(msgspec.Struct, kw_only=True):
     way: Way = Way.PAIR
     lane: bytes = b""
     devices: tuple[int, ...] | None = None
+    fresh: bool = False
     peer_key: bytes | None = None
     tries: int = 0
     hold_until_ms: int = 0
@@ -68,31 +77,18 @@ class Item(msgspec.Struct, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One encryption of a message: what it commits to, for whom, and the frame that carries it."""
+    """One encryption of a message: what it commits to, for whom, and the frame that carries it.
+
+    `withheld` are devices that get nothing because sending is narrowed; `own_version` is that of
+    the own device list that travels in it.
+    """
 
     commitment: bytes
     z: bytes
-    addressees: tuple[tuple[bytes, int, bytes], ...]
+    addressees: tuple[Addressee, ...]
     own_version: int
     frame: bytes
-
-
-class Verdict(Enum):
-    """What a refusal means for a message."""
-
-    SEAL_AGAIN = "encrypt for the new device sets, same id"
-    AGAIN = "the same bytes, later"
-    UNKNOWN = "an unanswered try may have been accepted; nobody can tell any more"
-    FAILED = "it will never be sent"
-
-
-def verdict(code: str, retryable: bool, unanswered: bool) -> Verdict:
-    """Judge `rejected {code}`. `unanswered`: a try went out that nobody answered."""
-    if code in ("devices_changed", "group_changed"):
-        return Verdict.SEAL_AGAIN
-    if retryable:
-        return Verdict.AGAIN
-    return Verdict.UNKNOWN if code == "id_time" and unanswered else Verdict.FAILED
+    withheld: tuple[Addressee, ...] = ()
 
 
 def enqueue(db: apsw.Connection, item: Item, me: bytes, device: int, author_key: bytes) -> None:
@@ -138,10 +134,11 @@ def enqueue_control(
     kind: str,
     body: Value,
     sent_ms: int,
+    fresh: bool = False,
 ) -> None:
     """Store a control message for these devices of `peer`, None for all that are listed when it
     leaves. `peer` may be one's own account: its other devices. It keeps its order among the control
-    messages for that account and holds no conversation up."""
+    messages for that account and holds no conversation up. `fresh` opens a session for it."""
     identity = facts.get(db, Identity)
     assert identity is not None, "an account that sends is registered"
     item = Item(
@@ -154,8 +151,19 @@ def enqueue_control(
         way=Way.CONTROL,
         lane=control_lane(peer),
         devices=devices,
+        fresh=fresh,
     )
     _insert(db, item)
+
+
+def new_id(db: apsw.Connection, now_ms: int, rng: Rng) -> MessageId:
+    """An id for a message that is written now, by the server's clock."""
+    return message_id(server_ms(db, now_ms), rng(10))
+
+
+def server_ms(db: apsw.Connection, now_ms: int) -> int:
+    """The time by the server's clock, as far as this device knows it."""
+    return now_ms + facts.get_or(db, Clock()).offset_ms
 
 
 def control_lane(peer: bytes) -> bytes:
@@ -172,8 +180,8 @@ def _insert(db: apsw.Connection, item: Item) -> None:
     pinned = first(db, "SELECT account_key FROM lists WHERE account = ?", (item.peer,))
     db.execute(
         "INSERT INTO outbox"
-        " (id, conversation, peer, counter, kind, body, sent_ms, way, lane, devices, peer_key)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " (id, conversation, peer, counter, kind, body, sent_ms, way, lane, devices, fresh,"
+        " peer_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             item.id,
             item.conversation,
@@ -185,6 +193,7 @@ def _insert(db: apsw.Connection, item: Item) -> None:
             item.way.value,
             item.lane,
             None if item.devices is None else bytes(item.devices),
+            item.fresh,
             pinned and pinned[0],
         ),
     )
@@ -196,7 +205,7 @@ def due(db: apsw.Connection, now_ms: int, limit: int = 256) -> list[Item]:
     rows = every(
         db,
         "SELECT o.id, o.conversation, o.peer, o.counter, o.kind, o.body, o.sent_ms, o.way, o.lane,"
-        " o.devices, o.peer_key, o.tries, o.hold_until_ms, t.frame"
+        " o.devices, o.fresh, o.peer_key, o.tries, o.hold_until_ms, t.frame"
         " FROM outbox o LEFT JOIN tries t ON t.id = o.id AND t.try = o.try"
         " WHERE o.seq IN (SELECT min(seq) FROM outbox WHERE unknown = 0 GROUP BY lane)"
         " AND o.hold_until_ms <= ? ORDER BY o.seq LIMIT ?",
@@ -207,109 +216,29 @@ def due(db: apsw.Connection, now_ms: int, limit: int = 256) -> list[Item]:
 
 def add_try(db: apsw.Connection, id: bytes, made: Try) -> None:
     """Make this the current try; earlier ones are kept until there is an answer."""
-    db.execute("UPDATE outbox SET tries = tries + 1, try = tries + 1 WHERE id = ?", (id,))
     db.execute(
-        "INSERT INTO tries (id, try, commitment, z, addressees, own_version, frame)"
-        " SELECT id, try, ?, ?, ?, ?, ? FROM outbox WHERE id = ?",
+        "UPDATE outbox SET tries = tries + 1, try = tries + 1, peer_key = ifnull(peer_key,"
+        " (SELECT account_key FROM lists WHERE account = outbox.peer)) WHERE id = ?",
+        (id,),
+    )
+    db.execute(
+        "INSERT INTO tries (id, try, commitment, z, addressees, own_version, frame, withheld)"
+        " SELECT id, tries, ?, ?, ?, ?, ?, ? FROM outbox WHERE id = ?",
         (
             made.commitment,
             made.z,
             msgspec.msgpack.encode(made.addressees),
             made.own_version,
             made.frame,
+            msgspec.msgpack.encode(made.withheld),
             id,
         ),
     )
 
 
-def settle(
-    db: apsw.Connection,
-    me: bytes,
-    id: bytes,
-    conv_seq: int,
-    server_ms: int,
-    commitment: bytes,
-    now_ms: int,
-) -> list[Event]:
-    """`sent`, or our own row: keep the try that was accepted and forget the others.
-
-    Nothing happens if it was settled before. If the server names a commitment that no try made,
-    something else was accepted under this id: the message has failed as `id_conflict`.
-    """
-    row = first(db, "SELECT conversation, peer, way, lane FROM outbox WHERE id = ?", (id,))
-    if row is None:
-        return []
-    conversation, peer, way, lane = ConversationId(row[0]), *row[1:]
-    tries = every(
-        db, "SELECT commitment, z, addressees, own_version FROM tries WHERE id = ?", (id,)
-    )
-    kept = next((t for t in tries if compare_digest(t[0], commitment)), None)
-    if kept is None:
-        return give_up(db, me, id, State.FAILED, "id_conflict")
-    _, z, addressees, own_version = kept
-    db.execute(
-        "INSERT INTO counters (conversation, attached_version) VALUES (?, ?) ON CONFLICT DO"
-        " UPDATE SET attached_version = max(attached_version, excluded.attached_version)",
-        (lane, own_version),
-    )
-    _forget(db, id)
-    if way == Way.CONTROL:
-        return []
-    shown = history.mark_sent(db, me, id, conv_seq, server_ms)
-    db.execute(
-        "INSERT OR REPLACE INTO accepted VALUES (?, ?, ?, ?, ?, ?)",
-        (id, conversation, peer, z, addressees, now_ms),
-    )
-    return [Sent(conversation, MessageId(id), conv_seq)] if shown else []
-
-
-def give_up(db: apsw.Connection, me: bytes, id: bytes, to: State, reason: str) -> list[Event]:
-    """The message stays in its conversation as failed or unknown and is not offered any more.
-
-    An unknown one keeps its tries: should its own row come after all, it is settled.
-    """
-    row = first(db, "SELECT conversation, way FROM outbox WHERE id = ? AND unknown = 0", (id,))
-    if row is None:
-        return []
-    if to is State.UNKNOWN and row[1] != Way.CONTROL:
-        db.execute("UPDATE outbox SET unknown = 1 WHERE id = ?", (id,))
-    else:
-        _forget(db, id)
-    if not history.mark_not_sent(db, me, id, to, reason):
-        return []  # nobody was shown it
-    return [NotSent(ConversationId(row[0]), MessageId(id), to, reason)]
-
-
-def readdress(db: apsw.Connection, id: bytes, new_id: bytes, most_tries: int) -> bool:
-    """A control message was refused for good because a device of it is not listed: seal it again,
-    under another id, for those that still are. False, and nothing changes, for other messages and
-    for one that was tried `most_tries` times."""
-    db.execute(
-        "UPDATE outbox SET id = ?, try = NULL WHERE id = ? AND way = 'control' AND tries < ?",
-        (new_id, id, most_tries),
-    )
-    if not db.changes():
-        return False
-    db.execute("DELETE FROM tries WHERE id = ?", (id,))
-    return True
-
-
-def seal_again(db: apsw.Connection, id: bytes) -> int:
-    """The current try is stale; the next offer needs another. The tries stay; how many."""
-    db.execute("UPDATE outbox SET try = NULL WHERE id = ?", (id,))
-    row = first(db, "SELECT tries FROM outbox WHERE id = ?", (id,))
-    return 0 if row is None else int(row[0])
-
-
 def peer(db: apsw.Connection, id: bytes) -> bytes | None:
     """To whom a message without an answer goes."""
     row = first(db, "SELECT peer FROM outbox WHERE id = ?", (id,))
-    return None if row is None else bytes(row[0])
-
-
-def accepted_peer(db: apsw.Connection, id: bytes) -> bytes | None:
-    """To whom an accepted message went."""
-    row = first(db, "SELECT peer FROM accepted WHERE id = ?", (id,))
     return None if row is None else bytes(row[0])
 
 
@@ -332,17 +261,15 @@ def attached_version(db: apsw.Connection, conversation: bytes) -> int:
 
 
 def prune(db: apsw.Connection, now_ms: int) -> None:
-    """Forget accepted content that can no longer be asked for, and what nobody will answer."""
-    before_ms = now_ms - KEEP_ACCEPTED_MS
-    db.execute("DELETE FROM accepted WHERE accepted_ms < ?", (before_ms,))
+    """Forget what nobody will answer any more."""
     old = "SELECT id FROM outbox WHERE unknown = 1 AND sent_ms < ?"
-    for (id,) in every(db, old, (before_ms - KEEP_ACCEPTED_MS,)):
-        _forget(db, id)
+    for (id,) in every(db, old, (now_ms - KEEP_UNKNOWN_MS,)):
+        forget(db, id)
 
 
 def _item(row: tuple[Any, ...]) -> Item:
-    id, conversation, peer, counter, kind, body, sent_ms, way, lane, devices, key, *state = row
-    tries, hold_until_ms, frame = state
+    id, conversation, peer, counter, kind, body, sent_ms, way, lane, devices, *state = row
+    fresh, key, tries, hold_until_ms, frame = state
     return Item(
         id=id,
         conversation=conversation,
@@ -354,6 +281,7 @@ def _item(row: tuple[Any, ...]) -> Item:
         way=Way(way),
         lane=lane,
         devices=None if devices is None else tuple(devices),
+        fresh=bool(fresh),
         peer_key=key,
         tries=tries,
         hold_until_ms=hold_until_ms,
@@ -361,6 +289,7 @@ def _item(row: tuple[Any, ...]) -> Item:
     )
 
 
-def _forget(db: apsw.Connection, id: bytes) -> None:
+def forget(db: apsw.Connection, id: bytes) -> None:
+    """Take a message out, with all its tries."""
     db.execute("DELETE FROM outbox WHERE id = ?", (id,))
     db.execute("DELETE FROM tries WHERE id = ?", (id,))

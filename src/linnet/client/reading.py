@@ -7,7 +7,8 @@ readers alone; of the numbered kinds those that have a reader are no rows of his
 To read a further kind, write `read(db, received) -> list[Event]` in a module of its own and name it
 in `linnet.client.readers`. A reader raises `Damaged` for a body that is not one of its kind,
 `Refused` for one that this sender may not send, and changes nothing then. It may put messages into
-the outbox; they leave after the commit.
+the outbox, which leave after the commit, and return rows of history that it added: those are told
+from the store, in their order.
 """
 
 import logging

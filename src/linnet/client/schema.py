@@ -116,5 +116,41 @@ MIGRATIONS: Final = (
         PRIMARY KEY (conversation, account)) STRICT;
     CREATE TABLE moved_numbers (number TEXT PRIMARY KEY, account BLOB NOT NULL) STRICT;
     """,
+    """
+    -- `fresh`: a control message that opens a session of its own. `withheld`: devices that a try
+    -- leaves out because sending is narrowed.
+    ALTER TABLE outbox ADD COLUMN fresh INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE tries ADD COLUMN withheld BLOB NOT NULL DEFAULT x'90';
+    -- How a row of history came, where that is not the ordinary way: narrowed, resent.
+    ALTER TABLE messages ADD COLUMN note TEXT NOT NULL DEFAULT '';
+
+    -- What can be sent again, to whom, and who proved to have it (linnet.client.accepted).
+    ALTER TABLE accepted ADD COLUMN kind TEXT NOT NULL DEFAULT 'text';
+    ALTER TABLE accepted ADD COLUMN peer_key BLOB;
+    ALTER TABLE accepted ADD COLUMN conv_seq INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX accepted_since ON accepted (accepted_ms);
+    CREATE TABLE withheld (
+        id BLOB NOT NULL, account BLOB NOT NULL, device INTEGER NOT NULL, identity BLOB NOT NULL,
+        PRIMARY KEY (id, account, device)) STRICT, WITHOUT ROWID;
+    CREATE INDEX withheld_by_account ON withheld (account);
+    CREATE TABLE proven_read (
+        id BLOB NOT NULL, account BLOB NOT NULL, device INTEGER NOT NULL,
+        PRIMARY KEY (id, account, device)) STRICT, WITHOUT ROWID;
+    CREATE TABLE resent (
+        id BLOB NOT NULL, account BLOB NOT NULL, device INTEGER NOT NULL, times INTEGER NOT NULL,
+        PRIMARY KEY (id, account, device)) STRICT, WITHOUT ROWID;
+    -- The primary device of an account when something was last sent to it.
+    CREATE TABLE primaries (
+        account BLOB PRIMARY KEY, device INTEGER NOT NULL, identity BLOB NOT NULL) STRICT;
+
+    -- What could not be decrypted, and whom we asked for it when (linnet.client.lost).
+    CREATE TABLE lost (
+        sender BLOB NOT NULL, id BLOB NOT NULL, device INTEGER NOT NULL, frame BLOB NOT NULL,
+        lost_ms INTEGER NOT NULL, asks INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (sender, id)) STRICT;
+    CREATE TABLE asked (
+        account BLOB NOT NULL, device INTEGER NOT NULL, asked_ms INTEGER NOT NULL,
+        PRIMARY KEY (account, device)) STRICT, WITHOUT ROWID;
+    """,
 )
 """One script a version, in order; `user_version` says how many were run."""

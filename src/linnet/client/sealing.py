@@ -36,11 +36,12 @@ class Missing:
 
     lists: tuple[bytes, ...] = ()
     bundles: tuple[Target, ...] = ()
+    groups: tuple[bytes, ...] = ()
 
     @property
     def nothing(self) -> bool:
         """Whether there is nothing to fetch: the message waits, as after a refusal."""
-        return not (self.lists or self.bundles)
+        return not (self.lists or self.bundles or self.groups)
 
 
 class Sealer(Protocol):
@@ -84,13 +85,15 @@ def without_session(
     targets: Iterable[Target],
     bundles: Mapping[Peer, PreKeyBundle],
     now_ms: int,
+    *,
+    fresh: bool = False,
 ) -> tuple[Target, ...]:
-    """Those for whom a bundle must be fetched first."""
+    """Those for whom a bundle must be fetched first; `fresh`: all."""
     return tuple(
         (account, device)
         for account, device in dict.fromkeys(targets)
         if (account, device.id) not in bundles
-        and not sessions.usable(db, (account, device.id), device.key, now_ms)
+        and (fresh or not sessions.usable(db, (account, device.id), device.key, now_ms))
     )
 
 
@@ -101,12 +104,15 @@ def part(
     z: bytes,
     bundles: Mapping[Peer, PreKeyBundle],
     now_ms: int,
+    *,
+    fresh: bool = False,
 ) -> Part:
-    """Z for one device, opening a session with it if there is none."""
+    """Z for one device, opening a session with it if there is none, or a `fresh` one is wanted."""
     account, device = target
     peer = (account, device.id)
     bundle = bundles.get(peer)
-    if bundle is not None and not sessions.usable(db, peer, device.key, now_ms):
+    needed = fresh or not sessions.usable(db, peer, device.key, now_ms)
+    if bundle is not None and needed:
         if bundle.identity_key != device.key:
             raise NotTrusted("the list changed while its bundle was fetched")
         sessions.open(db, peer, bundle, now_ms)

@@ -47,7 +47,8 @@ class ControlSealer:
         targets = self._targets(item, peer, now_ms)
         if not targets:
             raise Unaddressed("no device is left to send it to")
-        missing = without_session(db, self.sessions, targets, bundles, now_ms)
+        fresh = item.fresh and not item.tries
+        missing = without_session(db, self.sessions, targets, bundles, now_ms, fresh=fresh)
         if missing:
             return Missing(bundles=missing)
         z = seal_content(self._content(db, item, peer, own), self.sessions.rng(FRANKING_KEY_BYTES))
@@ -57,7 +58,10 @@ class ControlSealer:
             mode=CONTROL,
             commitment=commitment(z),
             timestamp=item.sent_ms,
-            parts=[part(db, self.sessions, target, z, bundles, now_ms) for target in targets],
+            parts=[
+                part(db, self.sessions, target, z, bundles, now_ms, fresh=fresh)
+                for target in targets
+            ],
         )
         made = Try(frame.commitment, z, addressees(targets), own.list.version, encoded(frame))
         outbox.add_try(db, item.id, made)

@@ -66,10 +66,14 @@ class PairSealer:
         z = seal_content(self._content(db, item, peer, own), sessions.rng(FRANKING_KEY_BYTES))
         to_peer = self._others(peer, now_ms)
         to_own = [] if item.peer == sessions.me.account else self._others(own, now_ms)
+        all_targets = [
+            pair for held in (peer, own) for pair in others(sessions, held, held.list.devices)
+        ]
+        withheld = [pair for pair in dict.fromkeys(all_targets) if pair not in (*to_peer, *to_own)]
         frame = Send(
             id=item.id,
             to=to_account(AccountId(item.peer)),
-            mode=NARROWED if peer.expired(now_ms) else FULL,
+            mode=NARROWED if withheld else FULL,
             commitment=commitment(z),
             timestamp=item.sent_ms,
             sets=(peer.list.set, own.list.set),
@@ -82,6 +86,7 @@ class PairSealer:
             addressees=addressees((*to_peer, *to_own)),
             own_version=own.list.version,
             frame=encoded(frame),
+            withheld=addressees(withheld),
         )
 
     def _content(self, db: apsw.Connection, item: Item, peer: Held, own: Held) -> Content:

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from linnet.client import outbox
+from linnet.client import answers, outbox
 from linnet.client.directory import Directory
 from linnet.client.environment import Environment, Link
 from linnet.client.errors import KeyChanged, NotTrusted, Offline, Refused, Unaddressed
@@ -192,7 +192,7 @@ class Sender:
         # A first try without an answer may have been accepted before trust was lost.
         state = State.UNKNOWN if item.id in self.unanswered else State.FAILED
         await self._store.write(
-            lambda db: outbox.give_up(db, me, item.id, state, reason), then=self._given_up
+            lambda db: answers.give_up(db, me, item.id, state, reason), then=self._given_up
         )
 
     def _given_up(self, events: list[Event]) -> None:
