@@ -1,7 +1,7 @@
 """Polynomials modulo x^256 + 1 over the integers modulo 3,329 (FIPS 203, sections 4.2 and 4.3).
 
 A polynomial is a list of 256 ints. Transforms and products do not reduce more often than they
-must: what they return is congruent, and only `reduced` and the encoders make it canonical.
+must: what they return is congruent, and only the encoders make it canonical.
 Not constant in time.
 """
 
@@ -23,6 +23,8 @@ def _reversed_bits(number: int) -> int:
 
 _ZETAS: Final = [pow(17, _reversed_bits(i), Q) for i in range(128)]
 _GAMMAS: Final = [pow(17, 2 * _reversed_bits(i) + 1, Q) for i in range(128)]
+_ROUNDED_10: Final = [((x << 10) + Q // 2) // Q & 1023 for x in range(Q)]
+_ROUNDED_4: Final = [((x << 4) + Q // 2) // Q & 15 for x in range(Q)]
 
 
 def ntt(poly: Poly) -> Poly:
@@ -98,8 +100,8 @@ class Factor:
 
 
 def decode_12(data: bytes) -> Poly:
-    """256 coefficients of 12 bits, little-endian (algorithm 6). They may be Q or more."""
-    poly = [0] * N
+    """Numbers of 12 bits, little-endian, two from three bytes (algorithm 6): up to 4,095."""
+    poly = [0] * (len(data) // 3 * 2)
     poly[::2] = [a | (b & 15) << 8 for a, b in zip(data[::3], data[1::3], strict=True)]
     poly[1::2] = [b >> 4 | c << 4 for b, c in zip(data[1::3], data[2::3], strict=True)]
     return poly
@@ -107,7 +109,7 @@ def decode_12(data: bytes) -> Poly:
 
 def compress_10(poly: Poly) -> bytes:
     """320 bytes: each coefficient rounded to 10 bits (section 4.2.1)."""
-    f = [((x % Q << 10) + Q // 2) // Q & 1023 for x in poly]
+    f = [_ROUNDED_10[x % Q] for x in poly]
     return b"".join(
         (a | b << 10 | c << 20 | d << 30).to_bytes(5, "little")
         for a, b, c, d in zip(f[::4], f[1::4], f[2::4], f[3::4], strict=True)
@@ -116,7 +118,7 @@ def compress_10(poly: Poly) -> bytes:
 
 def compress_4(poly: Poly) -> bytes:
     """128 bytes: each coefficient rounded to 4 bits."""
-    f = [((x % Q << 4) + Q // 2) // Q & 15 for x in poly]
+    f = [_ROUNDED_4[x % Q] for x in poly]
     return bytes(a | b << 4 for a, b in zip(f[::2], f[1::2], strict=True))
 
 

@@ -3,7 +3,7 @@
 from hashlib import shake_128, shake_256
 from typing import Final
 
-from linnet.crypto.spqr.ring import N, Poly, Q
+from linnet.crypto.spqr.ring import N, Poly, Q, decode_12
 
 # Three blocks of SHAKE128 hold 336 candidates, of which 273 are below Q on average.
 _USUAL_BYTES: Final = 504
@@ -17,12 +17,7 @@ def uniform(seed: bytes, column: int, row: int) -> Poly:
     stream = shake_128(seed + bytes((column, row)))
     size = _USUAL_BYTES
     while True:
-        data = stream.digest(size)
-        found = []
-        for a, b, c in zip(data[::3], data[1::3], data[2::3], strict=True):
-            found.append(a | (b & 15) << 8)
-            found.append(b >> 4 | c << 4)
-        poly = [each for each in found if each < Q]
+        poly = [each for each in decode_12(stream.digest(size)) if each < Q]
         if len(poly) >= N:
             return poly[:N]
         size += _MORE_BYTES
