@@ -57,4 +57,4 @@ chaos: setup ## the nightly loss test: 20 kills
 	@LINNET_CHAOS_KILLS=20 $(BIN)/pytest -q tests/chaos
 
 referee: setup ## the nightly conversations with libsignal: 10,000 messages each
-	@LINNET_REFEREE_MESSAGES=10000 $(BIN)/pytest -q tests/referee/test_libsignal.py
+	@LINNET_REFEREE_MESSAGES=10000 $(BIN)/pytest -q tests/referee
