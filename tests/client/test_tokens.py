@@ -138,7 +138,7 @@ async def test_a_revoked_login_is_logged_out_and_says_what_to_do(
     text = str(logged_out.value)
     assert text.startswith(f"{code}: ")
     assert why in text
-    assert "Register again in another directory" in text
+    assert "register again, in another directory" in text
     assert "refresh-1" not in text
 
 

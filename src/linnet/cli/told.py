@@ -12,13 +12,14 @@ from linnet.client import (
     Arrived,
     ConnectionState,
     Damaged,
-    Delivered,
+    DeviceAdded,
+    DeviceRemoved,
     Event,
     IdentityChanged,
+    MainDeviceNeeded,
     Message,
-    Missed,
     NotSent,
-    Sent,
+    NumberMoved,
     Undecryptable,
 )
 from linnet.wire.ids import show
@@ -73,8 +74,31 @@ def as_line(event: Event) -> str | None:
             return f"{show(event.account)} shows new keys: compare safety numbers."
         case ConnectionState():
             return f"· {event.state}" + (f" ({event.reason})" if event.reason else "")
-        case Sent() | Delivered() | Missed():
-            return None
+        case DeviceAdded():
+            return f"A device was added to your account: {device(event)}. Not you? Remove it."
+        case DeviceRemoved():
+            return f"A device was removed from your account: {device(event)}."
+        case MainDeviceNeeded(until=until, receiving=True):
+            return f"Open your main device before {until:%d %B}, or nothing arrives here any more."
+        case MainDeviceNeeded():
+            return "You are not receiving: your main device was away too long. Open it."
+        case NumberMoved():
+            return (
+                f"{event.number} has a new account. Nothing is sent to it until you accept that:"
+                f" `linnet safety {event.number} --accept`."
+            )
+        case _:
+            return None  # ticks, and what is for programs
+
+
+def device(event: DeviceAdded | DeviceRemoved) -> str:
+    """A device, as a person knows it."""
+    name = plain(event.name)
+    return f"{KINDS.get(event.kind, 'device')} {event.device}" + (f" “{name}”" if name else "")
+
+
+KINDS = {1: "terminal", 2: "browser", 3: "phone", 4: "desktop"}
+"""Kinds of devices, in words."""
 
 
 def as_object(event: Event) -> str:
@@ -90,6 +114,14 @@ def _name(event: Event) -> str:
             return "identity_changed"
         case ConnectionState():
             return "connection"
+        case DeviceAdded():
+            return "device_added"
+        case DeviceRemoved():
+            return "device_removed"
+        case MainDeviceNeeded():
+            return "main_device_needed"
+        case NumberMoved():
+            return "number_moved"
         case _:
             return type(event).__name__.lower()
 

@@ -5,52 +5,33 @@
         async for event in me.events():
             ...
 
-Joins the parts; what each does is in its own module. All tasks belong to the `async with`.
+What is behind it is put together in `linnet.client.engine`. All tasks belong to the `async with`.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
 import apsw
 
-from linnet.client import facts, history, keys, linking, lists, outbox
-from linnet.client.approving import Approver, Confirm
-from linnet.client.connection import Connection
-from linnet.client.contacts import Contacts
-from linnet.client.devices import Devices
-from linnet.client.dialogue import Parts
-from linnet.client.directory import Directory
+from linnet.client import facts, history, linking, lists, outbox
+from linnet.client.approving import Confirm
+from linnet.client.engine import Engine
 from linnet.client.environment import Environment
-from linnet.client.errors import Closed, LoggedOut, NotRegistered, StoreUnavailable, TextTooLong
-from linnet.client.events import Arrived, Event, Events, State
-from linnet.client.facts import Clock, Identity, Keys, RecoveryCode, Told
+from linnet.client.errors import Closed, NotRegistered, TextTooLong
+from linnet.client.events import Arrived, Event, State
+from linnet.client.facts import Clock, Identity, RecoveryCode
 from linnet.client.failures import first_cause
-from linnet.client.healing import Healer
-from linnet.client.joining import joined_inbox
 from linnet.client.linking import NewDevice, Show
-from linnet.client.maintenance import Maintenance
-from linnet.client.numbers import Numbers
 from linnet.client.outbox import Item
-from linnet.client.own_channel import OwnChannel
-from linnet.client.own_list import OwnList, own_held
-from linnet.client.reads import Reads
+from linnet.client.recovering import FoundDevice, ShowDevices, recover
 from linnet.client.registration import AskCode, register
 from linnet.client.rest import Api
-from linnet.client.safety import Safety
-from linnet.client.sealers import sealers
-from linnet.client.sender import Sender
-from linnet.client.sessions import Sessions
-from linnet.client.settings import Settings
-from linnet.client.standing import Warner
 from linnet.client.store import Store
-from linnet.client.tokens import Tokens
 from linnet.crypto.bodies import text_body
-from linnet.crypto.messages import Address
-from linnet.crypto.prekeys import LocalIdentity
 from linnet.crypto.recovery import to_text
 from linnet.wire.ids import (
     AccountId,
@@ -68,46 +49,20 @@ TEXT_BYTES: Final = 16_384
 class Client:
     """An open account. Made by `register` or `open`; sends and receives inside `async with`."""
 
-    def __init__(
-        self,
-        store: Store,
-        api: Api,
-        world: Environment,
-        identity: Identity,
-        own: Keys,
-        account_key: bytes,
-        told: int,
-    ) -> None:
-        self.account = AccountId(identity.account)
+    def __init__(self, engine: Engine) -> None:
+        self.account = engine.account
         """This account's id."""
-        self.device = DeviceId(identity.device)
+        self.device = engine.device
         self.recovery_code: str | None = None
         """The recovery code, after `register` only, and never again: have it written down."""
-        self._store, self._api, self._world = store, api, world
-        self._own_key = account_key
-        self._events = Events(self._arrived_after)
-        self._events.told = told
-        self._parts = self._joined(own)
-        self._connection = Connection(self._parts, identity.server)
-        tokens, tell, wake = self._parts.tokens, self._events.tell, self._parts.sender.wake
-        channel = OwnChannel(self.account, world)
-        own_list = OwnList(store, api, tokens, world, channel.list_changed, tell)
-        self.devices = Devices(store, own_list, Approver(store, api, tokens, world, own_list), wake)
+        self.devices = engine.devices
         """The devices of this account."""
-        self.settings = Settings(store, channel)
-        self.contacts = Contacts(store, channel)
-        self.safety = Safety(store, self._parts.directory, channel, account_key)
-        self._numbers = Numbers(store, api, tokens, world, channel, tell)
-        self._reads = Reads(store, world, channel, wake)
-        duties = (
-            own_list.sign_again,
-            self._numbers.check,
-            Warner(store, world, tell).look,
-            lambda: store.write(channel.greet),
-        )
-        self._maintenance = Maintenance(self._parts, api, self._upkeep, duties)
+        self.settings = engine.settings
+        self.contacts = engine.contacts
+        self.safety = engine.safety
+        """Safety numbers, and who was verified by them."""
+        self._engine, self._store, self._world = engine, engine.store, engine.world
         self._tasks: asyncio.TaskGroup | None = None
-        self._closed = False
 
     @classmethod
     async def register(
@@ -126,19 +81,54 @@ class Client:
         call goes on where it stopped. Raises AlreadyRegistered, AccountInUse, Refused, Offline.
         """
         world = world or Environment()
-        store, api = Store(Path(directory)), Api(server_url, world.http)
-        try:
-            await store.open()
-            recovery = await register(
-                store, api, world, server=server_url, number=number, code=code, name=name
+        made: list[bytes] = []
+
+        async def work(store: Store, api: Api) -> None:
+            made.append(
+                await register(
+                    store, api, world, server=server_url, number=number, code=code, name=name
+                )
             )
-            client = await cls._made(store, api, world)
-        except BaseException:
-            await api.close()
-            await store.close()
-            raise
-        client.recovery_code = to_text(recovery)
+
+        client = await cls._begun(server_url, directory, world, work)
+        client.recovery_code = to_text(made[0])
         return client
+
+    @classmethod
+    async def recover(
+        cls,
+        server_url: str,
+        directory: str | Path,
+        number: str,
+        code: AskCode,
+        recovery_code: str,
+        *,
+        name: str = "",
+        show: ShowDevices | None = None,
+        world: Environment | None = None,
+    ) -> "Client":
+        """Go on with the account that has the number, on this device as its main one.
+
+        `code` is awaited as in `register`. `show` is awaited with the devices that the account
+        has; the main one is removed, and if it returns False nothing is changed. Cut off, the
+        same call goes on. Raises RecoveryFailed, AlreadyRegistered, AccountInUse, Refused, Offline.
+        """
+        world = world or Environment()
+
+        async def work(store: Store, api: Api) -> None:
+            await recover(
+                store,
+                api,
+                world,
+                server=server_url,
+                number=number,
+                code=code,
+                recovery_code=recovery_code,
+                name=name,
+                show=show or _go_on,
+            )
+
+        return await cls._begun(server_url, directory, world, work)
 
     @classmethod
     async def link(
@@ -157,42 +147,36 @@ class Client:
         before it returns. Cut off, the same call goes on or begins anew, whichever can be.
         Raises LinkFailed, AlreadyRegistered, AccountInUse, Refused, Offline.
         """
-        world, device = world or Environment(), device or NewDevice()
-        store, api = Store(Path(directory)), Api(server_url, world.http)
-        try:
-            await store.open()
-            await linking.link(store, api, world, server_url, device, show)
-            return await cls._made(store, api, world)
-        except BaseException:
-            await api.close()
-            await store.close()
-            raise
+        world = world or Environment()
+
+        async def work(store: Store, api: Api) -> None:
+            await linking.link(store, api, world, server_url, device or NewDevice(), show)
+
+        return await cls._begun(server_url, directory, world, work)
 
     @classmethod
     async def open(cls, directory: str | Path, *, world: Environment | None = None) -> "Client":
         """Open an account that was registered here. Raises NotRegistered, AccountInUse."""
         world = world or Environment()
-        store = Store(Path(directory))
-        api: Api | None = None
-        try:
+        async with contextlib.AsyncExitStack() as undo:
+            store = Store(Path(directory))
+            undo.push_async_callback(store.close)
             await store.open(create=False)
             identity = await store.read(lambda db: facts.get(db, Identity))
             if identity is None:
                 raise NotRegistered("this directory holds no finished account")
             await store.write(lambda db: facts.drop(db, RecoveryCode))
             api = Api(identity.server, world.http)
-            return await cls._made(store, api, world)
-        except BaseException:
-            if api is not None:
-                await api.close()
-            await store.close()
-            raise
+            undo.push_async_callback(api.close)
+            client = cls(await Engine.of(store, api, world))
+            undo.pop_all()
+        return client
 
     async def __aenter__(self) -> "Client":
-        if self._tasks is not None or self._closed:
+        if self._tasks is not None or self._engine.closed:
             raise Closed("a client is entered once")
         self._tasks = await asyncio.TaskGroup().__aenter__()
-        self._running = self._tasks.create_task(self._run())
+        self._running = self._tasks.create_task(self._engine.run())
         return self
 
     async def __aexit__(
@@ -214,16 +198,7 @@ class Client:
 
     async def close(self) -> None:
         """Let go of the directory. `async with` does this; without it, call it."""
-        if self._closed:
-            return
-        self._closed = True
-        self._events.close()
-        told = self._events.told
-        # If it cannot be remembered what was told, it is told again.
-        with contextlib.suppress(StoreUnavailable):
-            await self._store.write(lambda db: facts.put(db, Told(seq=told)))
-        await self._api.close()
-        await self._store.close()
+        await self._engine.close()
 
     async def send(self, to: AccountId | str, text: str) -> MessageId:
         """Take over a text for an account or an E.164 number; it is durable on return.
@@ -235,7 +210,7 @@ class Client:
         self._check_open()
         if len(text.encode()) > TEXT_BYTES:
             raise TextTooLong(f"a text has at most {TEXT_BYTES} bytes")
-        peer = await self._numbers.find(to) if isinstance(to, str) else to
+        peer = await self._engine.numbers.find(to) if isinstance(to, str) else to
         now_ms, noise = self._world.now_ms(), self._world.rng(10)
 
         def queue(db: apsw.Connection) -> MessageId:
@@ -249,16 +224,16 @@ class Client:
                 body=text_body(text),
                 sent_ms=server_ms,
             )
-            outbox.enqueue(db, item, self.account, self.device, self._own_key)
+            outbox.enqueue(db, item, self.account, self.device, self._engine.account_key)
             return MessageId(item.id)
 
         id = await self._store.write(queue)
-        self._parts.sender.wake()
+        self._engine.parts.sender.wake()
         return id
 
     def events(self) -> AsyncIterator[Event]:
         """What happens, as it happens (`linnet.client.events`). One reader at a time."""
-        return self._events.read()
+        return self._engine.events.read()
 
     async def messages(
         self, conversation: ConversationId, *, before: int | None = None, limit: int = 100
@@ -276,7 +251,7 @@ class Client:
     async def find(self, number: str) -> AccountId:
         """The account with this E.164 number. Raises UnknownRecipient, Offline, Refused."""
         self._check_open()
-        return await self._numbers.find(number)
+        return await self._engine.numbers.find(number)
 
     def conversation_with(self, account: AccountId) -> ConversationId:
         """The conversation of this account with another, or with itself."""
@@ -290,7 +265,7 @@ class Client:
         self._check_open()
         now_ms = self._world.now_ms()
         accepted = await self._store.write(lambda db: lists.accept_changed(db, account, now_ms))
-        self._upkeep.set()
+        self._engine.upkeep.set()
         return accepted
 
     async def accept_number_change(self, number: str) -> AccountId | None:
@@ -299,18 +274,18 @@ class Client:
         None if it is the same as before. What was written to the old one is not sent to it.
         """
         self._check_open()
-        return await self._numbers.accept(number)
+        return await self._engine.numbers.accept(number)
 
     async def mark_read(self, conversation: ConversationId, up_to: int) -> None:
         """The person has read up to this conv_seq. Others are told a little later, unless the
         setting `read_receipts` is off; one's own other devices always."""
         self._check_open()
-        await self._reads.mark(conversation, up_to)
+        await self._engine.reads.mark(conversation, up_to)
 
     async def read_up_to(self, conversation: ConversationId, account: AccountId) -> int:
         """The last conv_seq that an account is known to have read; 0 if none."""
         self._check_open()
-        return await self._reads.up_to(conversation, account)
+        return await self._engine.reads.up_to(conversation, account)
 
     async def approve_link(self, code: str | bytes, confirm: Confirm) -> DeviceId:
         """On the main device: link the device that shows this code, if `confirm`, awaited with
@@ -321,53 +296,31 @@ class Client:
         self._check_open()
         return await self.devices.approve(code, confirm)
 
-    # ---- joining the parts
+    # ---- how it comes to be open
 
     @classmethod
-    async def _made(cls, store: Store, api: Api, world: Environment) -> "Client":
-        identity, own, told = await store.read(
-            lambda db: (facts.get(db, Identity), facts.get(db, Keys), facts.get_or(db, Told()))
-        )
-        if identity is None or own is None:
-            raise NotRegistered("this directory holds no finished account")
-        held = await store.read(own_held)
-        return cls(store, api, world, identity, own, held.list.key, told.seq)
-
-    def _joined(self, own: Keys) -> Parts:
-        store, world, tell = self._store, self._world, self._events.tell
-        tokens = Tokens(store, self._api, world)
-        directory = Directory(store, self._api, tokens, world, tell)
-        local = LocalIdentity(keys.device_key(own), own.registration_id)
-        sessions = Sessions(Address(self.account, self.device), local, world.rng)
-        self._upkeep = asyncio.Event()
-        sender = Sender(store, directory, sealers(sessions), world, tell)
-        return Parts(
-            store=store,
-            tokens=tokens,
-            directory=directory,
-            inbox=joined_inbox(sessions),
-            sender=sender,
-            events=self._events,
-            world=world,
-            upkeep=self._upkeep.set,
-            healer=Healer(store, world, sender.wake),
-        )
-
-    async def _run(self) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._connection.run())
-            tasks.create_task(self._maintain())
-            tasks.create_task(self._reads.run())
-
-    async def _maintain(self) -> None:
-        try:
-            await self._maintenance.run()
-        except LoggedOut:
-            return  # the connection tells the application
-
-    async def _arrived_after(self, seq: int) -> list[tuple[int, Arrived]]:
-        return await self._store.read(lambda db: history.arrived_after(db, seq))
+    async def _begun(
+        cls,
+        server_url: str,
+        directory: str | Path,
+        world: Environment,
+        work: Callable[[Store, Api], Awaitable[None]],
+    ) -> "Client":
+        """The client of a directory that `work` makes an account in."""
+        async with contextlib.AsyncExitStack() as undo:
+            store, api = Store(Path(directory)), Api(server_url, world.http)
+            undo.push_async_callback(store.close)
+            undo.push_async_callback(api.close)
+            await store.open()
+            await work(store, api)
+            client = cls(await Engine.of(store, api, world))
+            undo.pop_all()
+        return client
 
     def _check_open(self) -> None:
-        if self._closed:
+        if self._engine.closed:
             raise Closed("the client is closed")
+
+
+async def _go_on(devices: Sequence[FoundDevice]) -> bool:
+    return True

@@ -1,5 +1,6 @@
 """Contacts: what a person calls the accounts they know, the same on all devices of the account."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -28,8 +29,8 @@ class Contact:
 class Contacts:
     """The people this account knows by number or by name."""
 
-    def __init__(self, store: Store, channel: OwnChannel) -> None:
-        self._store, self._channel = store, channel
+    def __init__(self, store: Store, channel: OwnChannel, wake: Callable[[], None]) -> None:
+        self._store, self._channel, self._wake = store, channel, wake
 
     async def all(self) -> list[Contact]:
         """Everybody, by account id."""
@@ -48,6 +49,7 @@ class Contacts:
             keep(db, self._channel, account, known(db, account).number, name[:NAME_CHARS])
 
         await self._store.write(write)
+        self._wake()
 
 
 def known(db: apsw.Connection, account: bytes) -> Contact:

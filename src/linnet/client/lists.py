@@ -124,13 +124,18 @@ def pin(
     db: apsw.Connection, account: bytes, account_key: bytes, obj: SignedObject, now_ms: int
 ) -> None:
     """Hold the first list of an account whose key is known from elsewhere. Raises NotTrusted."""
+    _hold(db, account, obj, check_own(obj, account, account_key, now_ms), now_ms, None)
+
+
+def check_own(obj: SignedObject, account: bytes, account_key: bytes, now_ms: int) -> DeviceList:
+    """A list of an account whose key is known, expired or not. Raises NotTrusted."""
     try:
-        listed = check_list(
-            obj, account=account, account_key=account_key, now_s=now_ms // 1000, held=None
-        )
+        listed = _check(obj, account, None, now_ms)
     except ListRejected as refusal:
         raise NotTrusted(refusal.reason.value) from None
-    _hold(db, account, obj, listed, now_ms, None)
+    if listed.key != account_key:
+        raise NotTrusted(ListReason.ACCOUNT_KEY.value)
+    return listed
 
 
 def doubt(db: apsw.Connection, account: bytes, *, set: int = 0, version: int = 0) -> None:

@@ -7,7 +7,7 @@ device list to whoever may not have it, so a change of devices is told by this a
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import apsw
 
@@ -21,13 +21,19 @@ from linnet.client.outbox import Item
 from linnet.client.own_list import own_held
 from linnet.client.reading import Received
 from linnet.client.synced import Entry
-from linnet.crypto.content import Damaged, Refused
-from linnet.crypto.device_name import STORAGE_KEY_BYTES
-from linnet.signing.packing import Value
+from linnet.crypto.bodies_sync import (
+    MAX_ENTRIES,
+    SyncEntries,
+    SyncList,
+    SyncRead,
+    SyncStorageKey,
+    read_sync,
+)
+from linnet.crypto.body import Body, body_of
+from linnet.crypto.content import Refused
 from linnet.wire.ids import AccountId, direct_conversation, message_id
 
 KIND: Final = "sync"
-ENTRIES_AT_ONCE: Final = 100
 SCOPE_CHARS: Final = 32
 KEY_BYTES: Final = 128
 VALUE_BYTES: Final = 4096
@@ -48,7 +54,7 @@ class OwnChannel:
     account: AccountId
     world: Environment
 
-    def tell(self, db: apsw.Connection, body: Value) -> None:
+    def tell(self, db: apsw.Connection, body: Body) -> None:
         """Queue a `sync` for the other own devices; nothing if there are none."""
         if len(own_held(db).list.devices) < 2:
             return
@@ -58,7 +64,7 @@ class OwnChannel:
             conversation=direct_conversation(self.account, self.account),
             peer=self.account,
             kind=KIND,
-            body=body,
+            body=body_of(body),
             sent_ms=now_ms,
         )
         outbox.enqueue_unshown(db, item)
@@ -69,7 +75,7 @@ class OwnChannel:
             raise ValueError("too long to be kept in step")
         entry = synced.write(db, scope, key, value, self.world.now_ms())
         if entry is not None:
-            self.tell(db, ["entries", [_row(entry)]])
+            self.tell(db, _entries([entry]))
 
     def list_changed(self, db: apsw.Connection, before: Held, after: Held) -> None:
         """The main device has a new own list: tell the others, by what it carries at least, and
@@ -80,7 +86,7 @@ class OwnChannel:
         if devices[1] - devices[0]:
             self.tell_everything(db)
         else:
-            self.tell(db, ["list"])
+            self.tell(db, SyncList())
 
     def greet(self, db: apsw.Connection) -> None:
         """On a linked device: give a main device that is new, as after a recovery, all that is
@@ -97,35 +103,28 @@ class OwnChannel:
     def tell_everything(self, db: apsw.Connection) -> None:
         """Tell all that is kept in step, for a device that is new."""
         for some in _pages(synced.everything(db)):
-            self.tell(db, ["entries", [_row(entry) for entry in some]])
-        self.tell(db, ["read", [[c, up_to] for c, up_to in read_marks.of(db, self.account)]])
+            self.tell(db, _entries(some))
+        self.tell(db, SyncRead(tuple(read_marks.of(db, self.account))))
 
     def tell_storage_key(self, db: apsw.Connection) -> None:
         """Give the others the account storage key in force."""
         storage = facts.get(db, StorageKey)
         assert storage is not None
-        self.tell(db, ["storage_key", storage.key, storage.version])
+        self.tell(db, SyncStorageKey(storage.key, storage.version))
 
 
-def read_sync(db: apsw.Connection, received: Received) -> list[Event]:
+def read_own(db: apsw.Connection, received: Received) -> list[Event]:
     """Apply what another own device told. Raises Damaged, Refused."""
-    body: Any = received.content.body
-    match body:
-        case ["entries", [*rows], *_]:
-            told = _merge(db, rows)
-        case ["read", [*rows], *_]:
-            told = _read_elsewhere(db, received, rows)
-        case ["storage_key", bytes(key), int(version), *_] if len(key) == STORAGE_KEY_BYTES:
+    match read_sync(received.content.body):
+        case SyncEntries(entries):
+            told = _merge(db, entries)
+        case SyncRead(marks):
+            told = _read_elsewhere(db, received.content.sender, marks)
+        case SyncStorageKey(key, version):
             told = _new_storage_key(db, received, key, version)
-        case [str(), *_]:
-            told = []  # from a newer client
         case _:
-            raise Damaged("not the body of a sync")
+            told = []  # from a newer client, or nothing but the list that came with it
     return [*told, *device_alerts.untold(db)]
-
-
-def _row(entry: Entry) -> Value:
-    return [entry.scope, entry.key, entry.value, entry.stamp_ms]
 
 
 def _pages(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
@@ -133,7 +132,7 @@ def _pages(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
     size = 0
     for entry in entries:
         length = len(entry.key) + len(entry.value) + SCOPE_CHARS
-        if page and (len(page) == ENTRIES_AT_ONCE or size + length > _ENTRIES_BYTES):
+        if page and (len(page) == MAX_ENTRIES or size + length > _ENTRIES_BYTES):
             yield page
             page, size = [], 0
         page.append(entry)
@@ -142,29 +141,23 @@ def _pages(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
         yield page
 
 
-def _merge(db: apsw.Connection, rows: list[Any]) -> list[Event]:
-    changed = {entry.scope: None for entry in map(_entry, rows) if synced.merge(db, entry)}
+def _entries(page: Iterable[Entry]) -> SyncEntries:
+    return SyncEntries(tuple((e.scope, e.key, e.value, e.stamp_ms) for e in page))
+
+
+def _merge(db: apsw.Connection, rows: Iterable[tuple[str, bytes, bytes, int]]) -> list[Event]:
+    changed = {entry.scope: None for row in rows if synced.merge(db, entry := Entry(*row))}
     return [Synced(scope) for scope in changed]
 
 
-def _entry(row: Any) -> Entry:
-    match row:
-        case [str(scope), bytes(key), bytes(value), int(stamp_ms), *_]:
-            fits = 0 < len(scope) <= SCOPE_CHARS and len(key) <= KEY_BYTES
-            if fits and len(value) <= VALUE_BYTES and stamp_ms >= 0:
-                return Entry(scope, key, value, stamp_ms)
-    raise Damaged("not an entry")
-
-
-def _read_elsewhere(db: apsw.Connection, received: Received, rows: list[Any]) -> list[Event]:
-    told: list[Event] = []
-    for row in rows:
-        match row:
-            case [bytes(conversation), int(up_to), *_] if len(conversation) == 16 and up_to > 0:
-                told += read_marks.raise_to(db, conversation, received.content.sender, up_to)
-            case _:
-                raise Damaged("not how far something was read")
-    return told
+def _read_elsewhere(
+    db: apsw.Connection, by: bytes, marks: Iterable[tuple[bytes, int]]
+) -> list[Event]:
+    return [
+        event
+        for conversation, up_to in marks
+        for event in read_marks.raise_to(db, conversation, by, up_to)
+    ]
 
 
 def _new_storage_key(

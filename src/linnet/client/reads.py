@@ -7,12 +7,11 @@ setting `read_receipts` is off, or it shows another account key; one's own devic
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import apsw
 
 from linnet.client import facts, lists, outbox, read_marks, settings
-from linnet.client.device_events import Read
 from linnet.client.environment import Environment
 from linnet.client.errors import StoreUnavailable
 from linnet.client.events import Event
@@ -22,7 +21,9 @@ from linnet.client.own_channel import OwnChannel
 from linnet.client.reading import Received
 from linnet.client.sql import every
 from linnet.client.store import Store
-from linnet.crypto.content import Damaged
+from linnet.crypto.bodies import Read
+from linnet.crypto.bodies_sync import SyncRead
+from linnet.crypto.body import body_of, read_body
 from linnet.wire.ids import AccountId, ConversationId, direct_conversation, message_id
 
 SOONEST_S: Final = 1.0
@@ -74,7 +75,7 @@ class Reads:
             if peer is not None and settings.value(db, settings.READ_RECEIPTS, True):
                 self._to_peer(db, conversation, peer, up_to)
             else:
-                self._channel.tell(db, ["read", [[conversation, up_to]]])
+                self._channel.tell(db, SyncRead(((conversation, up_to),)))
             read_marks.said(db, conversation, me)
         return bool(unsaid)
 
@@ -86,7 +87,7 @@ class Reads:
             conversation=conversation,
             peer=peer,
             kind="read",
-            body=[up_to],
+            body=body_of(Read(up_to)),
             sent_ms=now_ms,
         )
         outbox.enqueue_unshown(db, item)
@@ -94,14 +95,9 @@ class Reads:
 
 def read_read(db: apsw.Connection, received: Received) -> list[Event]:
     """Somebody has read, or this account did on another device. Raises Damaged."""
-    body: Any = received.content.body
-    match body:
-        case [int(up_to), *_] if up_to > 0:
-            by, conversation = received.content.sender, received.frame.conversation
-            told: list[Read] = read_marks.raise_to(db, conversation, by, up_to)
-            return [*told]
-        case _:
-            raise Damaged("not the body of a read")
+    by, conversation = received.content.sender, received.frame.conversation
+    up_to = read_body(Read, received.content.body).up_to
+    return [*read_marks.raise_to(db, conversation, by, up_to)]
 
 
 def _peer(db: apsw.Connection, me: AccountId, conversation: bytes) -> bytes | None:

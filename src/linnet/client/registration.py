@@ -73,14 +73,14 @@ async def register(
         except Refused as refusal:
             if refusal.code not in _START_AGAIN:
                 raise
-    attempt = await _attempt(store, api, server, number)
+    begun = await attempt(store, api, server, number)
     try:
-        accepted = await _prove(api, attempt, code)
+        accepted = await prove(api, begun, code)
     except Refused as refusal:
         if refusal.code not in ("not_found", "expired_code"):
             raise
-        attempt = await _attempt(store, api, server, number, anew=True)
-        accepted = await _prove(api, attempt, code)
+        begun = await attempt(store, api, server, number, anew=True)
+        accepted = await prove(api, begun, code)
     finish = await store.write(lambda db: _sign(db, world, accepted, name))
     return await _finish(store, api, world, server, number, finish)
 
@@ -102,33 +102,35 @@ def _prepare(db: apsw.Connection, world: Environment, number: str) -> bytes | No
         raise AlreadyRegistered(
             "this directory is registering another number: finish that, or register in another"
         )
-    if facts.get(db, Keys) is None:
+    if facts.get(db, Keys) is None or recovery is None:  # none: they were made to be linked
         keys.make_device(db, world.now_ms(), world.rng)
         facts.put(db, RecoveryCode(code=new_code(world.rng)))
     return None
 
 
-async def _attempt(
+async def attempt(
     store: Store, api: Api, server: str, number: str, *, anew: bool = False
 ) -> Attempt:
+    """Have a code sent to the number; `anew` even if one was sent before."""
     begun = await store.read(lambda db: facts.get(db, Attempt))
     if begun is not None and (begun.server, begun.number) == (server, number) and not anew:
         return begun
     started = await api.start_registration(number)
-    attempt = Attempt(server=server, number=number, registration=started.registration)
+    made = Attempt(server=server, number=number, registration=started.registration)
 
     def begin(db: apsw.Connection) -> None:
-        facts.put(db, attempt)
+        facts.put(db, made)
         facts.drop(db, Finish)
 
     await store.write(begin)
-    return attempt
+    return made
 
 
-async def _prove(api: Api, attempt: Attempt, code: AskCode) -> tuple[Attempt, rest.CodeAccepted]:
+async def prove(api: Api, begun: Attempt, code: AskCode) -> tuple[Attempt, rest.CodeAccepted]:
+    """Ask for the code and hand it in, again while guesses are left."""
     for guesses_left in reversed(range(CODE_GUESSES)):
         try:
-            return attempt, await api.prove_number(attempt.registration, (await code()).strip())
+            return begun, await api.prove_number(begun.registration, (await code()).strip())
         except Refused as refusal:
             if refusal.code not in ("bad_code", "malformed") or not guesses_left:
                 raise

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import httpx
 import msgspec
 
-from linnet.client.errors import Offline, Refused
+from linnet.client.errors import BadAddress, Offline, Refused
 from linnet.wire import rest
 from linnet.wire.ids import show
 
@@ -19,12 +19,17 @@ TIMEOUT_S: Final = 15.0
 
 
 class Api:
-    """One server. `close` when done."""
+    """One server. `close` when done. Raises BadAddress for what is no http or https URL."""
 
     def __init__(self, url: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self._http = httpx.AsyncClient(
-            base_url=url.rstrip("/") + "/v1", timeout=TIMEOUT_S, transport=transport
-        )
+        if not url.startswith(("http://", "https://")):
+            raise BadAddress("a server's address begins with http:// or https://")
+        try:
+            self._http = httpx.AsyncClient(
+                base_url=url.rstrip("/") + "/v1", timeout=TIMEOUT_S, transport=transport
+            )
+        except (httpx.InvalidURL, ValueError) as error:
+            raise BadAddress("the server's address is no URL") from error
 
     async def close(self) -> None:
         """Close idle connections."""
@@ -140,6 +145,8 @@ class Api:
             answer = await self._http.request(method, path, content=body, headers=headers)
         except httpx.HTTPError as error:
             raise Offline("the server cannot be reached") from error
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise BadAddress("the server's address is no URL") from error
         if answer.is_success:
             return answer.content
         raise _refusal(answer)

@@ -4,6 +4,7 @@ A mark "verified" is of the pair (account, account key): under another key it co
 the same on all devices of the account.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import apsw
@@ -23,10 +24,15 @@ class Safety:
     """Numbers to compare, and what came of it."""
 
     def __init__(
-        self, store: Store, directory: Directory, channel: OwnChannel, own_key: bytes
+        self,
+        store: Store,
+        directory: Directory,
+        channel: OwnChannel,
+        own_key: bytes,
+        wake: Callable[[], None],
     ) -> None:
         self._store, self._directory, self._channel = store, directory, channel
-        self._own_key = own_key
+        self._own_key, self._wake = own_key, wake
 
     async def number(self, account: AccountId) -> SafetyNumber:
         """The number to compare with this person: 60 `digits`, and `scannable` for a QR code.
@@ -34,12 +40,7 @@ class Safety:
         Over the account key that is pinned; the list is fetched if none is yet. Raises
         UnknownRecipient, Refused, Offline, NotTrusted.
         """
-        key = await self._store.read(lambda db: pinned(db, account))
-        if key is None:
-            await self._directory.refresh(account)
-            key = await self._store.read(lambda db: pinned(db, account))
-        if key is None:
-            raise NotTrusted("no account key")
+        key = await self._met(account)
         return safety_number(self._channel.account, self._own_key, account, key)
 
     async def verify(self, account: AccountId, scanned: bytes) -> bool:
@@ -54,7 +55,8 @@ class Safety:
 
     async def mark_verified(self, account: AccountId, verified: bool = True) -> None:
         """The person compared the digits, or takes that back. Raises NotTrusted while the account
-        shows a changed key that was not accepted, or was never met."""
+        shows a changed key that was not accepted, and as `number`."""
+        await self._met(account)
 
         def mark(db: apsw.Connection) -> None:
             held = lists.held(db, account)
@@ -63,10 +65,21 @@ class Safety:
             self._channel.write(db, SCOPE, account, held.list.key if verified else b"")
 
         await self._store.write(mark)
+        self._wake()
 
     async def verified(self, account: AccountId) -> bool:
         """Whether the account key in force was compared."""
         return await self._store.read(lambda db: is_verified(db, account))
+
+    async def _met(self, account: AccountId) -> bytes:
+        """The account key in force, which is pinned by this if it was not before."""
+        key = await self._store.read(lambda db: pinned(db, account))
+        if key is None:
+            await self._directory.refresh(account)
+            key = await self._store.read(lambda db: pinned(db, account))
+        if key is None:
+            raise NotTrusted("no account key")
+        return key
 
 
 def pinned(db: apsw.Connection, account: bytes) -> bytes | None:

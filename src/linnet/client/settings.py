@@ -1,5 +1,6 @@
 """Settings: what a person chose, the same on all devices of the account."""
 
+from collections.abc import Callable
 from typing import Final, TypeVar
 
 import apsw
@@ -19,8 +20,8 @@ READ_RECEIPTS: Final = "read_receipts"
 class Settings:
     """Reads and changes settings; a change reaches the other own devices by itself."""
 
-    def __init__(self, store: Store, channel: OwnChannel) -> None:
-        self._store, self._channel = store, channel
+    def __init__(self, store: Store, channel: OwnChannel, wake: Callable[[], None]) -> None:
+        self._store, self._channel, self._wake = store, channel, wake
 
     async def get(self, name: str, default: T) -> T:
         """The setting, or `default` if it was never set to something of its type."""
@@ -30,6 +31,7 @@ class Settings:
         """Set it here and on the other devices."""
         packed = pack(value)
         await self._store.write(lambda db: self._channel.write(db, SCOPE, name.encode(), packed))
+        self._wake()
 
 
 def value(db: apsw.Connection, name: str, default: T) -> T:

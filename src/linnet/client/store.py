@@ -82,6 +82,9 @@ class Store:
             return await asyncio.shield(done)
         except apsw.Error as error:
             raise StoreUnavailable(type(error).__name__) from error
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise StoreUnavailable(f"the directory cannot be used: {why}") from error
 
     def _open(self, create: bool) -> None:
         path = self.directory / DATABASE

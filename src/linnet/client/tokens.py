@@ -36,7 +36,8 @@ _FINAL: Final = {
 }
 """Answers to a refresh after which asking again is no use, and what happened."""
 _WHAT_TO_DO: Final = (
-    "Register again in another directory; what is stored in this one can still be read"
+    "Link this machine or register again, in another directory; what is stored in this one can"
+    " still be read"
 )
 
 

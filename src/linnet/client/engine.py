@@ -1,0 +1,141 @@
+"""Engine: the parts of an open account put together, and what runs while it is open.
+
+What each part does is in its own module; what an application calls is `linnet.client.account`.
+"""
+
+import asyncio
+import contextlib
+
+from linnet.client import facts, history, keys
+from linnet.client.approving import Approver
+from linnet.client.connection import Connection
+from linnet.client.contacts import Contacts
+from linnet.client.devices import Devices
+from linnet.client.dialogue import Parts
+from linnet.client.directory import Directory
+from linnet.client.environment import Environment
+from linnet.client.errors import LoggedOut, NotRegistered, StoreUnavailable
+from linnet.client.events import Arrived, Events
+from linnet.client.facts import Identity, Keys, Told
+from linnet.client.healing import Healer
+from linnet.client.joining import joined_inbox
+from linnet.client.maintenance import Maintenance
+from linnet.client.numbers import Numbers
+from linnet.client.own_channel import OwnChannel
+from linnet.client.own_list import OwnList, own_held
+from linnet.client.reads import Reads
+from linnet.client.rest import Api
+from linnet.client.safety import Safety
+from linnet.client.sealers import sealers
+from linnet.client.sender import Sender
+from linnet.client.sessions import Sessions
+from linnet.client.settings import Settings
+from linnet.client.standing import Warner
+from linnet.client.store import Store
+from linnet.client.tokens import Tokens
+from linnet.crypto.messages import Address
+from linnet.crypto.prekeys import LocalIdentity
+from linnet.wire.ids import (
+    AccountId,
+    DeviceId,
+)
+
+
+class Engine:
+    """One account on one device."""
+
+    def __init__(
+        self,
+        store: Store,
+        api: Api,
+        world: Environment,
+        identity: Identity,
+        own: Keys,
+        account_key: bytes,
+        told: int,
+    ) -> None:
+        self.account, self.device = AccountId(identity.account), DeviceId(identity.device)
+        self.account_key = account_key
+        self.store, self.api, self.world = store, api, world
+        self.events = Events(self._arrived_after)
+        self.events.told = told
+        self.upkeep = asyncio.Event()
+        self.parts = self._joined(own)
+        tokens, tell, wake = self.parts.tokens, self.events.tell, self.parts.sender.wake
+        channel = OwnChannel(self.account, world)
+        own_list = OwnList(store, api, tokens, world, channel.list_changed, tell)
+        approver = Approver(store, api, tokens, world, own_list)
+        self.devices = Devices(store, own_list, approver, wake)
+        self.settings = Settings(store, channel, wake)
+        self.contacts = Contacts(store, channel, wake)
+        self.safety = Safety(store, self.parts.directory, channel, account_key, wake)
+        self.numbers = Numbers(store, api, tokens, world, channel, tell)
+        self.reads = Reads(store, world, channel, wake)
+        duties = (
+            own_list.sign_again,
+            self.numbers.check,
+            Warner(store, world, tell).look,
+            lambda: store.write(channel.greet),
+        )
+        self._maintenance = Maintenance(self.parts, api, self.upkeep, duties)
+        self._connection = Connection(self.parts, identity.server)
+        self.closed = False
+
+    @classmethod
+    async def of(cls, store: Store, api: Api, world: Environment) -> "Engine":
+        """The engine of an open store. Raises NotRegistered if it holds no finished account."""
+        identity, own, told = await store.read(
+            lambda db: (facts.get(db, Identity), facts.get(db, Keys), facts.get_or(db, Told()))
+        )
+        if identity is None or own is None:
+            raise NotRegistered("this directory holds no finished account")
+        held = await store.read(own_held)
+        return cls(store, api, world, identity, own, held.list.key, told.seq)
+
+    async def run(self) -> None:
+        """Stay connected and keep things up, until cancelled or logged out."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._connection.run())
+            tasks.create_task(self._maintain())
+            tasks.create_task(self.reads.run())
+
+    async def close(self) -> None:
+        """Let go of the directory. Closing twice is allowed."""
+        if self.closed:
+            return
+        self.closed = True
+        self.events.close()
+        told = self.events.told
+        # If it cannot be remembered what was told, it is told again.
+        with contextlib.suppress(StoreUnavailable):
+            await self.store.write(lambda db: facts.put(db, Told(seq=told)))
+        await self.api.close()
+        await self.store.close()
+
+    def _joined(self, own: Keys) -> Parts:
+        store, world, tell = self.store, self.world, self.events.tell
+        tokens = Tokens(store, self.api, world)
+        directory = Directory(store, self.api, tokens, world, tell)
+        local = LocalIdentity(keys.device_key(own), own.registration_id)
+        sessions = Sessions(Address(self.account, self.device), local, world.rng)
+        sender = Sender(store, directory, sealers(sessions), world, tell)
+        return Parts(
+            store=store,
+            tokens=tokens,
+            directory=directory,
+            inbox=joined_inbox(sessions),
+            sender=sender,
+            events=self.events,
+            world=world,
+            upkeep=self.upkeep.set,
+            healer=Healer(store, world, sender.wake),
+        )
+
+    async def _maintain(self) -> None:
+        try:
+            await self._maintenance.run()
+        except LoggedOut:
+            return  # the connection tells the application
+
+    async def _arrived_after(self, seq: int) -> list[tuple[int, Arrived]]:
+        return await self.store.read(lambda db: history.arrived_after(db, seq))

@@ -1,0 +1,123 @@
+"""Everything lost: by code the account goes on; without it the number has a new account."""
+
+from collections.abc import Sequence
+
+import pytest
+from tests.scenarios.conftest import Town
+from tests.scenarios.linking import linked
+from tests.scenarios.waiting import eventually, wait_for
+
+from linnet.client import (
+    Client,
+    DeviceAdded,
+    DeviceRemoved,
+    Message,
+    NumberChanged,
+    NumberMoved,
+    RecoveryFailed,
+    State,
+)
+from linnet.client.recovering import FoundDevice
+
+pytestmark = pytest.mark.slow
+
+ALICE, BOB = "+15550100001", "+15550100002"
+
+
+async def recovered(town: Town, name: str, number: str, recovery_code: str) -> Client:
+    async def code() -> str:
+        return town.codes.sent[number]
+
+    return await Client.recover(town.url, town.home / name, number, code, recovery_code)
+
+
+async def test_a_main_device_that_is_lost_is_replaced_by_code(served: Town) -> None:
+    async with await served.register("bob", BOB) as bob:
+        heard = bob.events()
+        phone = await served.register("phone", ALICE)
+        code = phone.recovery_code
+        assert code is not None
+        async with phone:
+            await phone.send(BOB, "from the old phone")
+            assert (await wait_for(heard, Message)).text == "from the old phone"
+            laptop = await linked(phone, served.url, served.home / "laptop")
+        await phone.close()
+        async with laptop, await recovered(served, "new phone", ALICE, code) as again:
+            assert again.account == phone.account
+            assert again.device == 3
+            assert await again.messages(again.conversation_with(bob.account)) == []
+            alerts = laptop.events()
+            assert (await wait_for(alerts, DeviceRemoved)).device == 1
+            assert (await wait_for(alerts, DeviceAdded)).device == 3
+            await bob.send(ALICE, "are you there?")
+            for events in (alerts, again.events()):
+                message = await wait_for(events, Message)
+                assert (message.text, message.state) == ("are you there?", State.RECEIVED)
+            await again.send(BOB, "I am")
+            assert (await wait_for(heard, Message)).text == "I am"
+            shown = await again.devices.all()
+            assert [(d.id, d.main, d.here) for d in shown] == [(2, False, False), (3, True, True)]
+            async with await linked(again, served.url, served.home / "tablet") as tablet:
+                assert tablet.device == 4
+
+
+async def test_a_wrong_code_recovers_nothing(served: Town) -> None:
+    await (await served.register("phone", ALICE)).close()
+    stranger = await served.register("stranger", BOB)
+    await stranger.close()
+    assert stranger.recovery_code is not None
+    with pytest.raises(RecoveryFailed) as failed:
+        await recovered(served, "thief", ALICE, stranger.recovery_code)
+    assert failed.value.reason == "wrong_code"
+    with pytest.raises(RecoveryFailed) as failed:
+        await recovered(served, "thief", ALICE, "not a code")
+    assert failed.value.reason == "bad_code"
+
+
+async def test_the_person_may_look_at_the_devices_and_stop(served: Town) -> None:
+    phone = await served.register("phone", ALICE)
+    await phone.close()
+    assert phone.recovery_code is not None
+    seen: list[FoundDevice] = []
+
+    async def look(devices: Sequence[FoundDevice]) -> bool:
+        seen.extend(devices)
+        return False
+
+    async def code() -> str:
+        return served.codes.sent[ALICE]
+
+    with pytest.raises(RecoveryFailed) as failed:
+        await Client.recover(
+            served.url, served.home / "new", ALICE, code, phone.recovery_code, show=look
+        )
+    assert failed.value.reason == "declined"
+    assert [(device.id, device.main) for device in seen] == [(1, True)]
+    async with await served.open("phone") as still:
+        assert (await still.devices.all())[0].here
+
+
+async def test_without_the_code_the_number_is_somebody_else_until_a_tap(served: Town) -> None:
+    async with await served.register("bob", BOB) as bob:
+        async with await served.register("phone", ALICE) as phone:
+            await bob.send(ALICE, "before")
+            await wait_for(phone.events(), Message)
+        waiting = await bob.send(phone.account, "written earlier")
+        await eventually(lambda: _is(bob, waiting, State.SENT))
+        async with await served.register("thief", ALICE) as thief:
+            assert thief.account != phone.account
+            bob._engine.numbers._fresh.clear()  # ten minutes later
+            with pytest.raises(NumberChanged):
+                await bob.send(ALICE, "for Alice")
+            moved = await wait_for(bob.events(), NumberMoved)
+            assert (moved.before, moved.now) == (phone.account, thief.account)
+            with pytest.raises(NumberChanged):
+                await bob.send(ALICE, "for Alice")
+            assert await bob.accept_number_change(ALICE) == thief.account
+            await bob.send(ALICE, "hello, whoever you are")
+            assert (await wait_for(thief.events(), Message)).text == "hello, whoever you are"
+            assert len(await thief.messages(thief.conversation_with(bob.account))) == 1
+
+
+async def _is(person: Client, id: bytes, state: State) -> bool:
+    return await person.state(id) is state  # type: ignore[arg-type]
