@@ -18,6 +18,8 @@ from linnet.client.environment import Environment
 from linnet.client.events import Connection as Shown
 from linnet.client.events import ConnectionState, Event, Events, Message, Sent
 from linnet.client.facts import Clock, Login, Proof
+from linnet.client.groups.keeper import Keeper
+from linnet.client.groups.log import Member
 from linnet.client.healing import Healer
 from linnet.client.rest import Api
 from linnet.client.sender import Sender
@@ -75,6 +77,7 @@ def made(alice: Device, environment: Environment, api: Api, upkeep: asyncio.Even
     tokens = Tokens(alice.store, api, environment)
     directory = Directory(alice.store, api, tokens, environment, events.tell)
     never = World(sleeps_through=lambda seconds: False)  # nothing here is lost
+    me = Member(alice.account, alice.own_key)
     return Parts(
         store=alice.store,
         tokens=tokens,
@@ -85,6 +88,7 @@ def made(alice: Device, environment: Environment, api: Api, upkeep: asyncio.Even
         world=environment,
         upkeep=upkeep.set,
         healer=Healer(alice.store, never.environment(), sender.wake),
+        keeper=Keeper(alice.store, api, tokens, environment, me, events.tell, upkeep.set),
     )
 
 

@@ -18,6 +18,8 @@ from linnet.client.directory import Directory
 from linnet.client.errors import NotTrusted, Offline, Refused, StoreUnavailable
 from linnet.client.events import Events
 from linnet.client.facts import Login
+from linnet.client.groups.keeper import Keeper
+from linnet.client.groups.log import Member
 from linnet.client.healing import Healer
 from linnet.client.maintenance import Maintenance
 from linnet.client.own_list import OwnList
@@ -82,6 +84,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     tokens = Tokens(device.store, api, environment)
     directory = Directory(device.store, api, tokens, environment, events.tell)
     nothing: Callable[[], None] = lambda: None  # noqa: E731
+    me = Member(device.account, device.own_key)
     parts = Parts(
         store=device.store,
         tokens=tokens,
@@ -92,6 +95,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
         world=environment,
         upkeep=nothing,
         healer=Healer(device.store, environment, nothing),
+        keeper=Keeper(device.store, api, tokens, environment, me, events.tell, nothing),
     )
     own_list = OwnList(
         device.store, api, tokens, environment, lambda db, before, after: None, events.tell

@@ -5,6 +5,7 @@ as `view` shows them, so refusals, sets and modes are the real ones. The town ke
 lists and bundles, and does as a hostile server would where a test asks it to.
 """
 
+import contextlib
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,12 +15,13 @@ import apsw
 import msgspec
 from tests.client.post_office import CODEC, Clockwork, Device, MortalStore
 
-from linnet.client import facts, healing, history, keys, lists
+from linnet.client import facts, healing, history, keys, list_alarms, lists
 from linnet.client import health as counts
+from linnet.client.errors import NotTrusted
 from linnet.client.events import Arrived, Event
 from linnet.client.facts import Identity, Keys
 from linnet.client.inbox import Effects
-from linnet.client.lists import Held
+from linnet.client.lists import Adopted, Held
 from linnet.client.outbox import Item
 from linnet.client.sealing import Missing
 from linnet.client.sessions import Peer, Sessions, checked_bundle
@@ -67,6 +69,7 @@ class Town:
     outcomes: dict[bytes, list[Outcome]] = field(default_factory=dict)
     told: dict[tuple[bytes, int], list[Event]] = field(default_factory=dict)
     left: list[tuple[Device, Send]] = field(default_factory=list)
+    asked: list[bytes] = field(default_factory=list)
     lose: Callable[[Send], bool] = lambda frame: False
     tamper: Callable[[Device, Deliver], Deliver] = lambda device, row: row
     position: int = 0
@@ -154,20 +157,28 @@ class Town:
 
     async def fetch(self, device: Device, account: bytes) -> None:
         """What `Directory.refresh` does."""
-        obj = self.serves(account)
-        await device.store.write(lambda db: lists.adopt(db, account, obj, self.clock.now_ms))
+        obj, now_ms = self.serves(account), device.clock.now_ms
+        adopted = await device.store.write(lambda db: lists.adopt(db, account, obj, now_ms))
+        self.asked.append(account)
+        if adopted is Adopted.CONFLICT:
+            event = await device.store.read(lambda db: list_alarms.conflict_event(db, account))
+            self.tell(device, event)
 
     async def seal(self, device: Device, item: Item) -> bytes | None:
         """What `Sender` does to get a frame; None if it has to wait."""
         bundles: dict[Peer, PreKeyBundle] = {}
         for _ in range(6):
             found = await device.store.write(
-                lambda db: device.sealer.seal(db, item, bundles, self.clock.now_ms)
+                lambda db: device.sealer.seal(db, item, bundles, device.clock.now_ms)
             )
             if not isinstance(found, Missing):
                 return found
+            self.tell(device, *found.told)
             if found.nothing:
                 return None
+            for account in found.witnesses:
+                with contextlib.suppress(NotTrusted):
+                    await self.fetch(device, account)
             for account in found.lists:
                 await self.fetch(device, account)
             for account, listed in found.bundles:
@@ -209,10 +220,14 @@ class Town:
 
         for account in await device.store.read(strangers):
             if account in self.houses:
-                await self.fetch(device, account)
+                with contextlib.suppress(NotTrusted):
+                    await self.fetch(device, account)
         effects = await device.receive(frames)
-        self.told.setdefault((device.account, device.sessions.me.device), []).extend(effects.events)
+        self.tell(device, *effects.events)
         return effects
+
+    def tell(self, device: Device, *events: Event) -> None:
+        self.told.setdefault((device.account, device.sessions.me.device), []).extend(events)
 
     async def settle(self, *devices: Device, rounds: int = 12) -> None:
         """Let all of them send and take until nothing moves."""
@@ -226,12 +241,12 @@ class Town:
 
     async def heal(self, device: Device) -> int:
         """What `Healer` does after a minute online; how many requests that makes."""
-        now_ms = self.clock.now_ms
+        now_ms = device.clock.now_ms
         return await device.store.write(lambda db: healing.ask(db, now_ms, device.sessions.rng))
 
     async def follow(self, device: Device) -> None:
         """What maintenance does about lists."""
-        now_ms = self.clock.now_ms
+        now_ms = device.clock.now_ms
         await device.store.write(lambda db: device.inbox.resends.follow_lists(db, now_ms))
 
     def later(self, *, ms: int = 0, hours: float = 0, days: float = 0) -> None:

@@ -87,7 +87,7 @@ async def test_a_revoked_device_reads_nothing_new_and_says_why(served: Town) -> 
                 pass
             await bob.send(phone.account, "for two")
             assert (await wait_for(heard[3], Message)).text == "for two"
-            with pytest.raises(LoggedOut, match="taken off the account.*Link"):
+            with pytest.raises(LoggedOut, match=r"taken off the account.*Link"):
                 await laptop.find("+15550100077")
             assert [text for _, text in await texts(laptop, bob)] == ["for all three"]
             assert [text for _, text in await texts(tablet, bob)] == ["for all three", "for two"]
@@ -136,18 +136,18 @@ async def test_what_is_read_on_one_device_is_read_on_all_and_the_other_side_sees
     async with (
         await served.register("phone", ALICE) as phone,
         await served.register("bob", BOB) as bob,
+        await linked(phone, served.url, served.home / "laptop") as laptop,
     ):
-        async with await linked(phone, served.url, served.home / "laptop") as laptop:
-            here, there, sender = laptop.events(), phone.events(), bob.events()
-            await bob.send(ALICE, "read me")
-            message = await wait_for(here, Message)
-            await wait_for(there, Message)
-            assert message.conv_seq is not None
-            await laptop.mark_read(message.conversation, message.conv_seq)
-            for events in (there, sender):
-                read = await wait_for(events, Read)
-                assert (read.conversation, read.by) == (message.conversation, phone.account)
-                assert read.up_to == message.conv_seq
-            assert await bob.read_up_to(message.conversation, phone.account) == message.conv_seq
-            shown = await phone.messages(message.conversation)
-            assert [type(entry) for entry in shown] == [Message]
+        here, there, sender = laptop.events(), phone.events(), bob.events()
+        await bob.send(ALICE, "read me")
+        message = await wait_for(here, Message)
+        await wait_for(there, Message)
+        assert message.conv_seq is not None
+        await laptop.mark_read(message.conversation, message.conv_seq)
+        for events in (there, sender):
+            read = await wait_for(events, Read)
+            assert (read.conversation, read.by) == (message.conversation, phone.account)
+            assert read.up_to == message.conv_seq
+        assert await bob.read_up_to(message.conversation, phone.account) == message.conv_seq
+        shown = await phone.messages(message.conversation)
+        assert [type(entry) for entry in shown] == [Message]

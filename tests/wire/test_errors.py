@@ -11,6 +11,7 @@ from linnet.wire.errors import (
     Reconnect,
     RemoteError,
     RequestRefused,
+    is_code,
     reconnect_after,
 )
 
@@ -74,3 +75,8 @@ def test_a_code_a_newer_server_invented_is_kept_and_read_as_internal() -> None:
     refusal = RequestRefused("brand_new")
     assert refusal.code == "brand_new"
     assert refusal.error is ERRORS["internal"]
+
+
+def test_a_text_that_is_no_code_is_told_from_codes() -> None:
+    assert all(is_code(code) for code in (*ERRORS, *CLOSES, "brand_new", "x" * 32))
+    assert not any(is_code(text) for text in ("", "x" * 33, "Not found", "\x1b[2j", "9", "a\n"))

@@ -44,6 +44,7 @@ from linnet.wire.ids import (
 
 TEXT_BYTES: Final = 16_384
 """Longest text of one message, in UTF-8 bytes."""
+FLUSH_LOOKS_S: Final = 0.05
 
 
 class Client:
@@ -59,6 +60,7 @@ class Client:
         """The devices of this account."""
         self.settings = engine.settings
         self.contacts = engine.contacts
+        self.groups = engine.groups
         self.safety = engine.safety
         """Safety numbers, and who was verified by them."""
         self._engine, self._store, self._world = engine, engine.store, engine.world
@@ -230,6 +232,15 @@ class Client:
         id = await self._store.write(queue)
         self._engine.parts.sender.wake()
         return id
+
+    async def flush(self, within_s: float = 10.0) -> bool:
+        """Wait until all that was written has an answer: whether that was so in time."""
+        until_s = self._world.monotonic_s() + within_s
+        while await self._store.read(outbox.busy):
+            if self._world.monotonic_s() >= until_s:
+                return False
+            await self._world.sleep(FLUSH_LOOKS_S)
+        return True
 
     def events(self) -> AsyncIterator[Event]:
         """What happens, as it happens (`linnet.client.events`). One reader at a time."""

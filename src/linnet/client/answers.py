@@ -17,6 +17,7 @@ from linnet.client.accepted import Accepted, Addressee
 from linnet.client.events import Event, NotSent, Sent, State
 from linnet.client.outbox import Way
 from linnet.client.sql import every, first
+from linnet.wire.errors import is_code
 from linnet.wire.ids import ConversationId, MessageId
 
 _ADDRESSEES: Final = msgspec.msgpack.Decoder(tuple[Addressee, ...])
@@ -101,8 +102,10 @@ def settle(
 def give_up(db: apsw.Connection, me: bytes, id: bytes, to: State, reason: str) -> list[Event]:
     """The message stays in its conversation as failed or unknown and is not offered any more.
 
-    An unknown one keeps its tries: should its own row come after all, it is settled.
+    An unknown one keeps its tries: should its own row come after all, it is settled. A
+    `reason` that is no code is not passed on.
     """
+    reason = reason if is_code(reason) else "refused"
     row = first(db, "SELECT conversation, way FROM outbox WHERE id = ? AND unknown = 0", (id,))
     if row is None:
         return []

@@ -131,6 +131,7 @@ class Connection:
     def _live(self) -> None:
         self._live_since_s = self._parts.world.monotonic_s()
         self._token_refused = False
+        self._parts.keeper.connected()
         self._show(Shown.ONLINE)
 
     def _after_close(self, code: int) -> Reconnect:

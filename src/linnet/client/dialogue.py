@@ -20,6 +20,7 @@ from linnet.client.errors import LinkClosed, Offline, Refused
 from linnet.client.events import Events
 from linnet.client.facts import Clock, Cursor, Identity, Proof
 from linnet.client.failures import first_cause
+from linnet.client.groups.keeper import Keeper
 from linnet.client.healing import Healer
 from linnet.client.inbox import Effects, Inbox
 from linnet.client.sender import Sender
@@ -81,6 +82,7 @@ class Parts:
     upkeep: Callable[[], None]
     """Called when pre-keys run low or messages are parked."""
     healer: Healer
+    keeper: Keeper
 
 
 class Dialogue:
@@ -254,6 +256,10 @@ def carry_out(effects: Effects, parts: Parts) -> None:
         parts.events.tell(event)
     if effects.arrived:
         parts.events.messages_arrived()
+    for group in effects.groups:
+        parts.keeper.hint(group)
+    if effects.parked:
+        parts.keeper.look()
     if effects.parked or effects.keys_low:
         parts.upkeep()
 

@@ -4,12 +4,12 @@ Everything that comes back is checked before it is held or used; the server is b
 nothing but whether something exists.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import apsw
 
-from linnet.client import device_alerts, lists
+from linnet.client import device_alerts, list_alarms, lists
 from linnet.client.environment import Environment
 from linnet.client.errors import NotTrusted, Offline, Refused
 from linnet.client.events import Event, IdentityChanged
@@ -20,8 +20,12 @@ from linnet.client.store import Store
 from linnet.client.tokens import Tokens
 from linnet.crypto.prekeys import PreKeyBundle
 from linnet.signing.device_list import ListedDevice
+from linnet.signing.errors import ListRejected
+from linnet.signing.list_format import decode_list
 from linnet.signing.objects import SignedObject
+from linnet.wire import rest
 from linnet.wire.ids import AccountId
+from linnet.wire.limits import LISTS_AT_ONCE
 
 STRANGER_EVERY_MS: Final = 60_000
 """Messages make us ask for the list of one account at most this often."""
@@ -44,6 +48,8 @@ class Directory:
         self._world = world
         self._tell = tell
         self._asked_ms: dict[bytes, int] = {}
+        self.on_new_list: Callable[[], None] = lambda: None
+        """Called when a list is new: what was parked, or may be sent again, is looked at."""
 
     async def refresh(self, account: bytes) -> Adopted:
         """Fetch, check and hold the newest list. Raises Offline, Refused, NotTrusted, LoggedOut."""
@@ -53,14 +59,35 @@ class Directory:
 
         def adopt(db: apsw.Connection) -> tuple[Adopted, list[Event]]:
             adopted = lists.adopt(db, account, obj, now_ms)
-            return adopted, device_alerts.untold(db) if adopted is Adopted.NEW else []
+            return adopted, _news(db, account, adopted)
 
         adopted, told = await self._store.write(adopt)
         for event in told:
             self._tell(event)
-        if adopted is Adopted.CHANGED_KEY:
-            self._tell(IdentityChanged(AccountId(account)))
+        if adopted is Adopted.NEW:
+            self.on_new_list()
         return adopted
+
+    async def refresh_all(self, accounts: Sequence[bytes]) -> None:
+        """As `refresh` for many. A list that is not what it claims is passed over, and so is an
+        account that is not there. Raises Offline, Refused, LoggedOut."""
+        for start in range(0, len(accounts), LISTS_AT_ONCE):
+            some = list(accounts[start : start + LISTS_AT_ONCE])
+            found = await self._tokens.use(
+                lambda token, some=some: self._api.device_lists(token, some)  # type: ignore[misc]
+            )
+            now_ms = self._world.now_ms()
+
+            def adopt(
+                db: apsw.Connection,
+                found: Sequence[rest.Signed] = found,
+                wanted: Sequence[bytes] = some,
+                now_ms: int = now_ms,
+            ) -> list[Event]:
+                return [event for it in found for event in _adopted(db, it, wanted, now_ms)]
+
+            for event in await self._store.write(adopt):
+                self._tell(event)
 
     async def refresh_for_message(self, account: bytes) -> bool:
         """As `refresh`, for a message that cannot be opened yet; False if it did not help."""
@@ -81,3 +108,30 @@ class Directory:
             lambda token: self._api.take_bundle(token, account, device.id)
         )
         return checked_bundle(taken, device)
+
+
+def _adopted(
+    db: apsw.Connection, answer: rest.Signed, wanted: Sequence[bytes], now_ms: int
+) -> list[Event]:
+    """Hold one list of an answer; what to tell of it."""
+    obj = SignedObject(answer.body, answer.sig)
+    try:
+        account = decode_list(obj.body).account
+        if account not in wanted:
+            return []
+        return _news(db, account, lists.adopt(db, account, obj, now_ms))
+    except (NotTrusted, ListRejected):
+        return []
+
+
+def _news(db: apsw.Connection, account: bytes, adopted: Adopted) -> list[Event]:
+    """What to tell of a list that was offered."""
+    match adopted:
+        case Adopted.CHANGED_KEY:
+            return [IdentityChanged(AccountId(account))]
+        case Adopted.CONFLICT:
+            return [list_alarms.conflict_event(db, account)]
+        case Adopted.NEW:
+            return [*device_alerts.untold(db)]
+        case _:
+            return []

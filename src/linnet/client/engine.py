@@ -17,6 +17,11 @@ from linnet.client.environment import Environment
 from linnet.client.errors import LoggedOut, NotRegistered, StoreUnavailable
 from linnet.client.events import Arrived, Events
 from linnet.client.facts import Identity, Keys, Told
+from linnet.client.groups import joining as of_groups
+from linnet.client.groups.changes import Author
+from linnet.client.groups.groups import Groups
+from linnet.client.groups.keeper import Keeper
+from linnet.client.groups.log import Member
 from linnet.client.healing import Healer
 from linnet.client.joining import joined_inbox
 from linnet.client.maintenance import Maintenance
@@ -71,6 +76,17 @@ class Engine:
         self.safety = Safety(store, self.parts.directory, channel, account_key, wake)
         self.numbers = Numbers(store, api, tokens, world, channel, tell)
         self.reads = Reads(store, world, channel, wake)
+        self.groups = Groups(
+            store=store,
+            world=world,
+            directory=self.parts.directory,
+            find=self.numbers.find,
+            keeper=self.parts.keeper,
+            author=Author(self.account, self.device, own.device_private, world.rng),
+            account_key=account_key,
+            wake=wake,
+            closed=lambda: self.closed,
+        )
         duties = (
             own_list.sign_again,
             self.numbers.check,
@@ -98,6 +114,7 @@ class Engine:
             tasks.create_task(self._connection.run())
             tasks.create_task(self._maintain())
             tasks.create_task(self.reads.run())
+            tasks.create_task(self._keep_groups())
 
     async def close(self) -> None:
         """Let go of the directory. Closing twice is allowed."""
@@ -118,22 +135,36 @@ class Engine:
         directory = Directory(store, self.api, tokens, world, tell)
         local = LocalIdentity(keys.device_key(own), own.registration_id)
         sessions = Sessions(Address(self.account, self.device), local, world.rng)
-        sender = Sender(store, directory, sealers(sessions), world, tell)
+        me = Member(self.account, self.account_key)
+        keeper = Keeper(store, self.api, tokens, world, me, tell, self.upkeep.set)
+        sender = Sender(store, directory, sealers(sessions), world, tell, keeper.refresh)
         return Parts(
             store=store,
             tokens=tokens,
             directory=directory,
-            inbox=joined_inbox(sessions),
+            inbox=joined_inbox(
+                sessions,
+                ciphers=of_groups.ciphers(keeper.offer),
+                reissue=of_groups.reissues(world.rng),
+                member=of_groups.is_member,
+            ),
             sender=sender,
             events=self.events,
             world=world,
             upkeep=self.upkeep.set,
             healer=Healer(store, world, sender.wake),
+            keeper=keeper,
         )
 
     async def _maintain(self) -> None:
         try:
             await self._maintenance.run()
+        except LoggedOut:
+            return  # the connection tells the application
+
+    async def _keep_groups(self) -> None:
+        try:
+            await self.parts.keeper.run()
         except LoggedOut:
             return  # the connection tells the application
 

@@ -84,6 +84,23 @@ class RecoveryFailed(ClientError):
         self.reason = reason
 
 
+class NotMember(NotTrusted):
+    """This account is no member of the group, or the group was forked: nothing is sent to it."""
+
+    def __init__(self) -> None:
+        super().__init__("not_member")
+
+
+class GroupRefused(ClientError):
+    """The group does not allow that, or there is no such group. `reason` is a stable word: a rule
+    of docs/protocol/groups.md, `no_such_group`, `title_too_long`, or `busy`: others keep changing
+    the group, try again."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"refused by the group: {reason}")
+        self.reason = reason
+
+
 class NumberChanged(ClientError):
     """The number belongs to another account than the one written to before: nothing was sent.
     `Client.accept_number_change` goes on with the new account."""

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Final
 
 from linnet.client.device_events import OwnEvent
+from linnet.client.groups.events import GroupEvent
 from linnet.wire.ids import AccountId, ConversationId, DeviceId, MessageId
 
 QUEUE_EVENTS: Final = 1024
@@ -169,7 +170,7 @@ class Missed:
 Arrived = Message | Undecryptable | Damaged
 Told = Sent | Delivered | NotSent | Healed
 Warned = IdentityChanged | Unconfirmed | ListConflict | ClockWrong
-Event = Arrived | Told | Warned | ConnectionState | Missed | OwnEvent
+Event = Arrived | Told | Warned | ConnectionState | Missed | OwnEvent | GroupEvent
 
 
 class Events:

@@ -210,11 +210,14 @@ def tick(db: apsw.Connection, me: bytes, peer: bytes, conversation: bytes) -> li
         (conversation, me, known[-1][1]),
     )
     ticked = [MessageId(id) for id, conv_seq in rows if covers(known, conv_seq)]
-    db.executemany(
-        "UPDATE messages SET state = 'delivered' WHERE id = ? AND sender = ?",
-        [(id, me) for id in ticked],
-    )
+    for id in ticked:
+        mark_delivered(db, me, id)
     return ticked
+
+
+def mark_delivered(db: apsw.Connection, me: bytes, id: bytes) -> None:
+    """Everybody it was for has it."""
+    db.execute("UPDATE messages SET state = 'delivered' WHERE id = ? AND sender = ?", (id, me))
 
 
 def unticked(db: apsw.Connection) -> list[bytes]:

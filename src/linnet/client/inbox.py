@@ -11,18 +11,33 @@ from typing import Final
 
 import apsw
 
-from linnet.client import accepted, answers, cursor, facts, history, keys, lists, outbox, parking
+from linnet.client import (
+    accepted,
+    answers,
+    cursor,
+    facts,
+    history,
+    keys,
+    lists,
+    missing_lists,
+    outbox,
+    parking,
+)
 from linnet.client.answers import Verdict, verdict
 from linnet.client.cursor import Step
 from linnet.client.events import Arrived, Delivered, Event, State
 from linnet.client.facts import Cursor, Proof, Told
+from linnet.client.groups import book, ticks
 from linnet.client.opening import Opener, placeholder
 from linnet.client.resends import Resends
 from linnet.client.taking import Filed, Learned
 from linnet.crypto.messages import PREKEY
 from linnet.wire.codec import Unknown
 from linnet.wire.frames import (
+    SENDER_KEY,
     Deliver,
+    GroupChanged,
+    GroupStatus,
     Own,
     Pong,
     Rejected,
@@ -57,6 +72,8 @@ class Effects:
     parked: bool = False
     read: bool = False
     keys_low: bool = False
+    groups: set[bytes] = field(default_factory=set)
+    """Groups whose log has probably moved on."""
 
 
 class Inbox:
@@ -102,6 +119,12 @@ class Inbox:
                     self._rejected(db, frame, now_ms, frame.id in unanswered, effects)
                 case Status():
                     self._status(db, frame, effects)
+                case GroupStatus():
+                    for account, delivered in frame.delivered:
+                        history.unite_mark(db, frame.conversation, account, delivered)
+                    self._tick(db, frame.conversation, frame.conversation, effects)
+                case GroupChanged():
+                    effects.groups.add(frame.group)
                 case Resync():
                     position = frame.start
                 case Pong():
@@ -188,7 +211,9 @@ class Inbox:
     ) -> Filed:
         """Take in a message; what was parked of senders of whom it taught something comes after."""
         if frame.sets is not None:
-            lists.doubt(db, frame.sender, set=frame.sets[1])
+            self._newer_set(db, frame.sender, frame.sets[1], now_ms)
+        if frame.kind == SENDER_KEY and book.want_roster(db, frame.conversation, frame.roster):
+            effects.groups.add(frame.conversation)
         learned = Learned()
         filed = self._opener.file(db, frame, now_ms, learned)
         for event in learned.events:
@@ -226,6 +251,8 @@ class Inbox:
                 effects.over.append(frame.id)
                 effects.events += answers.give_up(db, self._me, frame.id, State.UNKNOWN, frame.code)
             case Verdict.FAILED:
+                if frame.code == "not_member":
+                    effects.groups.add(outbox.peer(db, frame.id) or b"")
                 effects.over.append(frame.id)
                 effects.events += answers.give_up(db, self._me, frame.id, State.FAILED, frame.code)
 
@@ -250,11 +277,20 @@ class Inbox:
         peer = outbox.peer(db, frame.id)
         if peer is None:
             return
+        if frame.code == "group_changed":
+            book.want_roster(db, peer, frame.roster)
         if frame.sets is not None:
-            lists.doubt(db, peer, set=frame.sets[0])
-            lists.doubt(db, self._me, set=frame.sets[1])
+            self._newer_set(db, peer, frame.sets[0], now_ms)
+            self._newer_set(db, self._me, frame.sets[1], now_ms)
         if answers.seal_again(db, frame.id) > RESEALS_AT_ONCE:
             outbox.hold(db, frame.id, now_ms)
+
+    def _newer_set(self, db: apsw.Connection, account: bytes, number: int, now_ms: int) -> None:
+        """The server says that an account has this set; if it is a newer one, its list is due."""
+        held = lists.held(db, account)
+        if held is not None and number > held.list.set:
+            lists.doubt(db, account, set=number)
+            missing_lists.note(db, account, now_ms, set=number)
 
     def _status(self, db: apsw.Connection, frame: Status, effects: Effects) -> None:
         history.unite_mark(db, frame.conversation, frame.account, frame.delivered)
@@ -266,7 +302,11 @@ class Inbox:
     def _tick(
         self, db: apsw.Connection, conversation: bytes, peer: bytes, effects: Effects
     ) -> None:
-        for id in history.tick(db, self._me, peer, conversation):
+        if book.group(db, conversation) is not None:
+            turned = ticks.tick(db, self._me, conversation)
+        else:
+            turned = history.tick(db, self._me, peer, conversation)
+        for id in turned:
             effects.events.append(Delivered(ConversationId(conversation), id))
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import apsw
 
-from linnet.client import device_changes, facts
+from linnet.client import device_changes, facts, list_alarms, missing_lists
 from linnet.client.errors import NotTrusted
 from linnet.client.facts import Identity
 from linnet.client.sql import first
@@ -22,8 +22,11 @@ from linnet.signing.device_list import (
     ListedDevice,
     check_list,
     decode_list,
+    prove_list,
 )
 from linnet.signing.errors import ListReason, ListRejected
+from linnet.signing.list_alarm import conflict
+from linnet.signing.list_clock import must_narrow
 from linnet.signing.objects import SignedObject
 
 REFETCH_AFTER_MS: Final = 21 * 86_400_000
@@ -38,6 +41,8 @@ class Adopted(Enum):
     NEW = "held from now on"
     KNOWN = "the same or an older one is held"
     CHANGED_KEY = "set aside: it is under another account key"
+    CONFLICT = "the account signed this and the held one, which cannot both be: an alarm"
+    STOPPED = "not taken while an alarm is on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,8 @@ class Held:
     wanted_set: int
     wanted_version: int
     key_changed: bool
+    missing_since_ms: int | None = None
+    """Since when a newer list is known to exist that cannot be had."""
 
     @property
     def ref(self) -> Ref:
@@ -57,12 +64,13 @@ class Held:
         return self.list.version, self.obj.hash
 
     def expired(self, now_ms: int) -> bool:
-        """Whether only the primary may still be written to."""
+        """Whether its time is over by this device's clock."""
         return now_ms // 1000 > self.list.expires + CLOCK_SLACK_S
 
     def narrowed(self, now_ms: int) -> bool:
         """Whether only the primary may still be written to."""
-        return self.expired(now_ms)
+        since_s = None if self.missing_since_ms is None else self.missing_since_ms // 1000
+        return must_narrow(self.list, now_ms // 1000, since_s)
 
     def stale(self, now_ms: int) -> bool:
         """Whether it must be fetched again before it is used."""
@@ -74,7 +82,7 @@ class Held:
         )
 
     def recipients(self, now_ms: int) -> tuple[ListedDevice, ...]:
-        """The devices a message goes to: all, or the primary alone once the list has expired."""
+        """The devices a message goes to: all, or the primary alone if sending is narrowed."""
         if not self.narrowed(now_ms):
             return self.list.devices
         return tuple(device for device in self.list.devices if device.id == self.list.primary)
@@ -84,15 +92,20 @@ def held(db: apsw.Connection, account: bytes) -> Held | None:
     """The list in force, or None for an account never met."""
     row = first(
         db,
-        "SELECT body, sig, fetched_ms, wanted_set, wanted_version, changed_body IS NOT NULL"
+        "SELECT body, sig, fetched_ms, wanted_set, wanted_version, changed_body IS NOT NULL,"
+        " (SELECT since_ms FROM missing_lists m WHERE m.account = lists.account)"
         " FROM lists WHERE account = ?",
         (account,),
     )
     if row is None:
         return None
-    body, sig, fetched_ms, wanted_set, wanted_version, changed = row
+    body, sig, *rest = row
+    fetched_ms, wanted_set, wanted_version, changed, missing_since_ms = rest
     obj = SignedObject(body, sig)
-    return Held(obj, decode_list(body), fetched_ms, wanted_set, wanted_version, bool(changed))
+    listed = decode_list(body)
+    return Held(
+        obj, listed, fetched_ms, wanted_set, wanted_version, bool(changed), missing_since_ms
+    )
 
 
 def adopt(
@@ -104,14 +117,12 @@ def adopt(
     Raises NotTrusted with the broken rule.
     """
     before = held(db, account)
+    if before is not None and list_alarms.sounds(db, account):
+        return _after_alarm(db, account, obj, before, now_ms)
     try:
         listed = _check(obj, account, before, now_ms)
     except ListRejected as refusal:
-        if before is not None and refusal.reason is ListReason.ACCOUNT_KEY:
-            return _set_aside(db, account, obj, now_ms)
-        if refusal.reason is ListReason.ROLLBACK and not fetched:
-            return Adopted.KNOWN
-        raise NotTrusted(refusal.reason.value) from None
+        return _refused(db, account, obj, before, refusal.reason, now_ms, fetched=fetched)
     if before is not None and before.list.version == listed.version:
         if fetched:
             _confirm(db, account, listed, now_ms)
@@ -159,8 +170,61 @@ def accept_changed(db: apsw.Connection, account: bytes, now_ms: int) -> bool:
     obj = SignedObject(*row)
     listed = decode_list(obj.body)
     _hold(db, account, obj, listed, now_ms, None)
+    list_alarms.end(db, account)
     device_changes.note(db, before.list if before else None, listed, now_ms)
     return True
+
+
+def _refused(
+    db: apsw.Connection,
+    account: bytes,
+    obj: SignedObject,
+    before: Held | None,
+    reason: ListReason,
+    now_ms: int,
+    *,
+    fetched: bool,
+) -> Adopted:
+    """What a list that breaks a rule is still good for. Raises NotTrusted."""
+    if before is not None and reason is ListReason.ACCOUNT_KEY:
+        return _set_aside(db, account, obj, now_ms)
+    proof = None if before is None else conflict(before.obj, obj)
+    if proof is not None:
+        list_alarms.sound(db, account, proof, now_ms)
+        return Adopted.CONFLICT
+    if before is not None and not fetched:
+        if reason is ListReason.ROLLBACK:
+            return Adopted.KNOWN
+        if _is_newer(obj, before):
+            missing_lists.note(db, account, now_ms, version=decode_list(obj.body).version)
+            return Adopted.STOPPED
+    raise NotTrusted(reason.value) from None
+
+
+def _is_newer(obj: SignedObject, before: Held) -> bool:
+    """Whether the account key signed this list, after the held one."""
+    try:
+        proven = prove_list(obj).listed
+    except ListRejected:
+        return False
+    ours = (before.list.account, before.list.key)
+    return (proven.account, proven.key) == ours and proven.version > before.list.version
+
+
+def _after_alarm(
+    db: apsw.Connection, account: bytes, obj: SignedObject, before: Held, now_ms: int
+) -> Adopted:
+    """An accepted alarm ends with a version above both lists; it need not follow from either."""
+    try:
+        listed = _check(obj, account, None, now_ms)
+    except ListRejected as refusal:
+        raise NotTrusted(refusal.reason.value) from None
+    if listed.key != before.list.key or not list_alarms.may_end(db, account, listed.version):
+        db.execute("UPDATE lists SET fetched_ms = ? WHERE account = ?", (now_ms, account))
+        return Adopted.STOPPED
+    list_alarms.end(db, account)
+    _hold(db, account, obj, listed, now_ms, before)
+    return Adopted.NEW
 
 
 def _check(obj: SignedObject, account: bytes, before: Held | None, now_ms: int) -> DeviceList:
@@ -206,6 +270,7 @@ def _hold(
         (account, listed.key, obj.body, obj.sig, now_ms, *wanted),
     )
     device_changes.note(db, before.list if before else None, listed, now_ms)
+    missing_lists.adopted(db, account, listed.set, listed.version)
 
 
 def _confirm(db: apsw.Connection, account: bytes, listed: DeviceList, now_ms: int) -> None:

@@ -171,6 +171,11 @@ def control_lane(peer: bytes) -> bytes:
     return b"control" + peer
 
 
+def busy(db: apsw.Connection) -> bool:
+    """Whether anything is still without an answer for good."""
+    return first(db, "SELECT 1 FROM outbox WHERE unknown = 0 LIMIT 1") is not None
+
+
 def waiting(db: apsw.Connection, id: bytes) -> bool:
     """Whether this message is still without an answer for good."""
     return first(db, "SELECT 1 FROM outbox WHERE id = ? AND unknown = 0", (id,)) is not None

@@ -4,6 +4,7 @@ A refusal is `Refused` with the server's code; no answer, or nonsense, is `Offli
 retried here: whoever asks knows whether asking again is safe.
 """
 
+import asyncio
 from typing import Final, TypeVar
 
 import httpx
@@ -11,11 +12,16 @@ import msgspec
 
 from linnet.client.errors import BadAddress, Offline, Refused
 from linnet.wire import rest
+from linnet.wire.errors import ERRORS, is_code
 from linnet.wire.ids import show
 
 B = TypeVar("B")
 
 TIMEOUT_S: Final = 15.0
+"""Each step of a request: to connect, to write, to hear something."""
+ANSWERED_WITHIN_S: Final = 60.0
+"""All of it."""
+ANSWER_BYTES: Final = 16 * 1024 * 1024
 
 
 class Api:
@@ -71,6 +77,11 @@ class Api:
         """The newest signed device list of an account."""
         path = f"/accounts/{show(account)}/devices"
         return _read(await self._send("GET", path, None, token), rest.DeviceListAnswer).list
+
+    async def device_lists(self, token: str, accounts: list[bytes]) -> list[rest.Signed]:
+        """The newest lists of up to a hundred accounts, in no order."""
+        body = rest.DeviceListsRequest(accounts=accounts)
+        return (await self._post("/accounts/devices", body, rest.DeviceLists, token)).lists
 
     async def upload_list(self, token: str, signed: rest.Signed) -> rest.ListAccepted:
         """Publish the next version of one's own list. The same bytes may come again."""
@@ -134,6 +145,26 @@ class Api:
         """Let a link lapse now."""
         await self._send("DELETE", f"/links/{show(link)}", None, token)
 
+    # ---- groups
+
+    async def create_group(self, token: str, genesis: rest.Signed) -> rest.GroupHead:
+        """Begin a group. The same first entry may come again."""
+        return await self._post("/groups", rest.GroupCreate(genesis=genesis), rest.GroupHead, token)
+
+    async def append_entry(self, token: str, group: bytes, entry: rest.Signed) -> rest.GroupHead:
+        """Append the next entry of a log. The same entry may come again."""
+        path = f"/groups/{show(group)}/log"
+        return await self._post(path, rest.GroupAppend(entry=entry), rest.GroupHead, token)
+
+    async def own_groups(self, token: str) -> list[rest.GroupHead]:
+        """Where the groups that this account is a member of stand."""
+        return _read(await self._send("GET", "/groups", None, token), rest.OwnGroups).groups
+
+    async def group_log(self, token: str, group: bytes, since: int) -> rest.GroupLog:
+        """Entries after a version, and the lists that they cite."""
+        path = f"/groups/{show(group)}/log?since={since}"
+        return _read(await self._send("GET", path, None, token), rest.GroupLog)
+
     async def _post(self, path: str, body: rest.Body, answer: type[B], token: str = "") -> B:
         return _read(await self._send("POST", path, msgspec.json.encode(body), token), answer)
 
@@ -142,14 +173,16 @@ class Api:
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
-            answer = await self._http.request(method, path, content=body, headers=headers)
-        except httpx.HTTPError as error:
+            async with asyncio.timeout(ANSWERED_WITHIN_S):
+                async with self._http.stream(method, path, content=body, headers=headers) as answer:
+                    content = await _content(answer)
+        except (httpx.HTTPError, TimeoutError) as error:
             raise Offline("the server cannot be reached") from error
         except (httpx.InvalidURL, UnicodeError) as error:
             raise BadAddress("the server's address is no URL") from error
         if answer.is_success:
-            return answer.content
-        raise _refusal(answer)
+            return content
+        raise _refusal(answer, content)
 
 
 def signed(body: bytes, sig: bytes) -> rest.Signed:
@@ -164,12 +197,25 @@ def _read(content: bytes, answer: type[B]) -> B:
         raise Offline("the server answered something else") from error
 
 
-def _refusal(answer: httpx.Response) -> Refused | Offline:
+async def _content(answer: httpx.Response) -> bytes:
+    """All of a body. Raises Offline for one that is longer than any answer of the protocol."""
+    content = bytearray()
+    async for piece in answer.aiter_bytes():
+        content += piece
+        if len(content) > ANSWER_BYTES:
+            raise Offline("the server answered something else")
+    return bytes(content)
+
+
+def _refusal(answer: httpx.Response, content: bytes) -> Refused | Offline:
     try:
-        problem = msgspec.json.decode(answer.content, type=rest.Problem)
+        problem = msgspec.json.decode(content, type=rest.Problem)
     except msgspec.MsgspecError:
         return Offline(f"the server answered with status {answer.status_code}")
-    return Refused(problem.code, problem.title, _seconds(answer.headers.get("Retry-After")))
+    if not is_code(problem.code):
+        return Offline("the server answered something else")
+    text = ERRORS[problem.code].text if problem.code in ERRORS else "a newer server's refusal"
+    return Refused(problem.code, text, _seconds(answer.headers.get("Retry-After")))
 
 
 def _seconds(header: str | None) -> float | None:

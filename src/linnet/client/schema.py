@@ -5,6 +5,8 @@ Plaintext and private keys are in this file: it is as safe as the disk it lies o
 
 from typing import Final
 
+from linnet.client.groups import schema as groups_schema
+
 MIGRATIONS: Final = (
     """
     -- Named single values: identity, login, cursor, clock (linnet.client.facts).
@@ -151,6 +153,23 @@ MIGRATIONS: Final = (
     CREATE TABLE asked (
         account BLOB NOT NULL, device INTEGER NOT NULL, asked_ms INTEGER NOT NULL,
         PRIMARY KEY (account, device)) STRICT, WITHOUT ROWID;
+    """,
+    groups_schema.SCRIPT,
+    """
+    -- Lists that are quoted and not held, by who quotes them (linnet.client.claims); lists that
+    -- exist and cannot be had; proofs of two lists that contradict each other.
+    CREATE TABLE claims (
+        account BLOB NOT NULL, claimant BLOB NOT NULL, device INTEGER NOT NULL,
+        version INTEGER NOT NULL, hash BLOB NOT NULL, claimed_ms INTEGER NOT NULL,
+        judged_ms INTEGER, PRIMARY KEY (account, claimant, device)) STRICT;
+    CREATE INDEX claims_by_claimant ON claims (claimant);
+    CREATE TABLE missing_lists (
+        account BLOB PRIMARY KEY, number INTEGER NOT NULL, version INTEGER NOT NULL,
+        since_ms INTEGER NOT NULL) STRICT;
+    CREATE TABLE list_alarms (
+        account BLOB NOT NULL, proof BLOB NOT NULL, above INTEGER NOT NULL,
+        raised_ms INTEGER NOT NULL, accepted INTEGER NOT NULL DEFAULT 0,
+        ended INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (account, proof)) STRICT;
     """,
 )
 """One script a version, in order; `user_version` says how many were run."""

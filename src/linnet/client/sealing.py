@@ -16,6 +16,7 @@ import apsw
 from linnet.client.errors import NotTrusted
 from linnet.client.lists import Held
 from linnet.client.outbox import Item, Way
+from linnet.client.sendable import Missing, Target
 from linnet.client.sessions import Peer, Sessions
 from linnet.crypto.content import TooLong
 from linnet.crypto.prekeys import PreKeyBundle
@@ -24,24 +25,20 @@ from linnet.wire.codec import CODECS, MSGPACK
 from linnet.wire.frames import Part, Send
 from linnet.wire.limits import FRAME_BYTES
 
+__all__ = [
+    "FRANKING_KEY_BYTES",
+    "Missing",
+    "Sealer",
+    "Sealers",
+    "Target",
+    "addressees",
+    "encoded",
+    "others",
+    "part",
+    "without_session",
+]
+
 FRANKING_KEY_BYTES: Final = 32
-
-Target = tuple[bytes, ListedDevice]
-"""A device of an account."""
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """What must be fetched before the message can be sealed; nothing at all: only time helps."""
-
-    lists: tuple[bytes, ...] = ()
-    bundles: tuple[Target, ...] = ()
-    groups: tuple[bytes, ...] = ()
-
-    @property
-    def nothing(self) -> bool:
-        """Whether there is nothing to fetch: the message waits, as after a refusal."""
-        return not (self.lists or self.bundles or self.groups)
 
 
 class Sealer(Protocol):

@@ -22,7 +22,7 @@ from linnet.client.sealing import (
     part,
     without_session,
 )
-from linnet.client.sealing_pair import usable_lists
+from linnet.client.sendable import sendable
 from linnet.client.sessions import Peer, Sessions
 from linnet.crypto.content import Content, commitment, seal_content
 from linnet.crypto.prekeys import PreKeyBundle
@@ -40,7 +40,7 @@ class ControlSealer:
         self, db: apsw.Connection, item: Item, bundles: dict[Peer, PreKeyBundle], now_ms: int
     ) -> bytes | Missing:
         """As `sealing.Sealer` says."""
-        both = usable_lists(db, self.sessions, item, now_ms)
+        both = sendable(db, self.sessions.me.account, item, now_ms)
         if isinstance(both, Missing):
             return both
         peer, own = both

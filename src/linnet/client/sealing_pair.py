@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import apsw
 
-from linnet.client import lists, outbox
-from linnet.client.errors import KeyChanged
+from linnet.client import outbox
 from linnet.client.lists import Held
 from linnet.client.outbox import Item, Try
 from linnet.client.sealing import (
@@ -21,6 +20,7 @@ from linnet.client.sealing import (
     part,
     without_session,
 )
+from linnet.client.sendable import sendable
 from linnet.client.sessions import Peer, Sessions
 from linnet.crypto.content import Content, commitment, seal_content
 from linnet.crypto.prekeys import PreKeyBundle
@@ -38,7 +38,7 @@ class PairSealer:
         self, db: apsw.Connection, item: Item, bundles: dict[Peer, PreKeyBundle], now_ms: int
     ) -> bytes | Missing:
         """As `sealing.Sealer` says."""
-        both = usable_lists(db, self.sessions, item, now_ms)
+        both = sendable(db, self.sessions.me.account, item, now_ms)
         if isinstance(both, Missing):
             return both
         peer, own = both
@@ -70,10 +70,13 @@ class PairSealer:
             pair for held in (peer, own) for pair in others(sessions, held, held.list.devices)
         ]
         withheld = [pair for pair in dict.fromkeys(all_targets) if pair not in (*to_peer, *to_own)]
+        # The server refuses full frames that name the sets of lists it does not show.
+        unshown = own.missing_since_ms is not None and own.narrowed(now_ms)
+        narrowed = bool(withheld) or unshown or peer.narrowed(now_ms)
         frame = Send(
             id=item.id,
             to=to_account(AccountId(item.peer)),
-            mode=NARROWED if withheld else FULL,
+            mode=NARROWED if narrowed else FULL,
             commitment=commitment(z),
             timestamp=item.sent_ms,
             sets=(peer.list.set, own.list.set),
@@ -104,22 +107,3 @@ class PairSealer:
             body=item.body,
             attached=(own.obj,) if proves_itself else None,
         )
-
-
-def usable_lists(
-    db: apsw.Connection, sessions: Sessions, item: Item, now_ms: int
-) -> tuple[Held, Held] | Missing:
-    """The recipient's list and the own one, or those that must be fetched first.
-
-    Raises KeyChanged if the recipient's account key is not the one it was written for.
-    """
-    peer, own = lists.held(db, item.peer), lists.held(db, sessions.me.account)
-    known = {item.peer: peer, sessions.me.account: own}
-    if any(held is not None and held.key_changed for held in known.values()):
-        raise KeyChanged
-    if peer is not None and item.peer_key is not None and peer.list.key != item.peer_key:
-        raise KeyChanged
-    stale = tuple(a for a, held in known.items() if held is None or held.stale(now_ms))
-    if stale or peer is None or own is None:
-        return Missing(lists=stale)
-    return peer, own

@@ -8,7 +8,7 @@ a lane keeps its order. Up to `WINDOW` lanes are served at once. Whatever has no
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -20,11 +20,12 @@ from linnet.client.errors import KeyChanged, NotTrusted, Offline, Refused, Unadd
 from linnet.client.events import Event, NotSent, State
 from linnet.client.outbox import Item, Way
 from linnet.client.sealing import Missing, Sealers
+from linnet.client.sendable import clock_told
 from linnet.client.sessions import Peer
 from linnet.client.store import Store
 from linnet.crypto.content import TooLong
 from linnet.crypto.prekeys import PreKeyBundle
-from linnet.signing.errors import SigningError
+from linnet.signing.errors import ListReason, SigningError
 
 WINDOW: Final = 32
 ANSWER_S: Final = 20.0
@@ -39,6 +40,14 @@ class NotYet(Exception):
     """Nothing that could be fetched would help: the message waits."""
 
 
+ReadLog = Callable[[bytes], Awaitable[None]]
+"""Reads the log of a group on. Raises Offline, Refused, NotTrusted."""
+
+
+async def _no_groups(group: bytes) -> None:
+    """Where there are no groups."""
+
+
 class Sender:
     """Offers messages; one `run` at a time."""
 
@@ -49,12 +58,14 @@ class Sender:
         sealers: Sealers,
         world: Environment,
         tell: Callable[[Event], None],
+        read_log: ReadLog = _no_groups,
     ) -> None:
         self._store = store
         self._directory = directory
         self._sealers = sealers
         self._world = world
         self._tell = tell
+        self._read_log = read_log
         self._wake = asyncio.Event()
         self._offered: dict[bytes, float] = {}
         self._just_answered: set[bytes] = set()
@@ -130,8 +141,12 @@ class Sender:
         except KeyChanged:
             await self._give_up(item, "identity_changed")
             return None
-        except NotTrusted:
-            await self._give_up(item, "not_trusted")
+        except NotTrusted as error:
+            if error.reason == ListReason.NOT_YET:
+                await self._clock_is_off(item)
+                return None
+            reason = "not_member" if error.reason == "not_member" else "not_trusted"
+            await self._give_up(item, reason)
             return None
         except Unaddressed:
             await self._give_up(item, "no_device")
@@ -164,6 +179,8 @@ class Sender:
                 found = Missing(lists=(item.peer,))
             if isinstance(found, bytes):
                 return found
+            for event in found.told:
+                self._tell(event)
             if found.nothing:
                 raise NotYet
             await self._fetch(found, bundles)
@@ -171,6 +188,13 @@ class Sender:
         raise Offline("device lists keep changing")
 
     async def _fetch(self, missing: Missing, bundles: dict[Peer, PreKeyBundle]) -> None:
+        for group in missing.groups:
+            await self._read_log(group)
+        if missing.witnesses:
+            await self._directory.refresh_all(missing.witnesses)
+        if len(missing.lists) > 2:
+            await self._directory.refresh_all(missing.lists)
+            return
         for account in missing.lists:
             await self._directory.refresh(account)
         for account, device in missing.bundles:
@@ -186,6 +210,13 @@ class Sender:
     async def _wait(self, item: Item, at_least_ms: int = 0) -> None:
         now_ms = self._world.now_ms()
         await self._store.write(lambda db: outbox.hold(db, item.id, now_ms, at_least_ms))
+
+    async def _clock_is_off(self, item: Item) -> None:
+        """A list is not valid yet: by this clock, or by that of who signed it."""
+        now_ms = self._world.now_ms()
+        for event in await self._store.write(lambda db: clock_told(db, now_ms)):
+            self._tell(event)
+        await self._wait(item)
 
     async def _give_up(self, item: Item, reason: str) -> None:
         me = self._sealers.me

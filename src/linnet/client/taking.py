@@ -12,9 +12,10 @@ from typing import Final
 
 import apsw
 
-from linnet.client import accepted, device_alerts, health, history, lists, parking, reading
+from linnet.client import accepted, claims, device_alerts, health, history, lists, parking, reading
 from linnet.client.errors import NotTrusted
 from linnet.client.events import Event, IdentityChanged, State
+from linnet.client.list_alarms import conflict_event
 from linnet.client.lists import Adopted, Held
 from linnet.client.reading import Reader, Received
 from linnet.crypto.bodies import read_text
@@ -129,14 +130,17 @@ class Taker:
                 adopted = lists.adopt(db, content.sender, obj, received.now_ms, fetched=False)
                 if adopted is Adopted.CHANGED_KEY:
                     learned.events.append(IdentityChanged(AccountId(content.sender)))
+                if adopted is Adopted.CONFLICT:
+                    learned.events.append(conflict_event(db, content.sender))
                 if adopted is Adopted.NEW:
                     learned.about.add(content.sender)
                     learned.events += device_alerts.untold(db)
             except (NotTrusted, NotAList):
                 continue  # the claim stays a claim, and the server is asked
-        lists.doubt(db, content.sender, version=content.own_list[0])
+        who, now_ms = (frame.sender, frame.device), received.now_ms
+        claims.note(db, content.sender, content.own_list, *who, now_ms)
         if content.peer_list is not None and content.to[0] == TO_ACCOUNT:
-            lists.doubt(db, content.to[1:], version=content.peer_list[0])
+            claims.note(db, content.to[1:], content.peer_list, *who, now_ms)
         if content.reply is not None and content.reply.account == self.me:
             accepted.note_read(db, content.reply.id, frame.sender, frame.device)
 

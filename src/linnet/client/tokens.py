@@ -13,7 +13,7 @@ import apsw
 
 from linnet.client import facts
 from linnet.client.environment import Environment
-from linnet.client.errors import LoggedOut, Refused
+from linnet.client.errors import LoggedOut, Offline, Refused
 from linnet.client.facts import Identity, Keys, Login, Rotation
 from linnet.client.rest import Api
 from linnet.client.store import Store
@@ -25,6 +25,10 @@ T = TypeVar("T")
 
 RENEW_BEFORE_S: Final = 120
 """An access token with less life left than this is renewed first."""
+LONGEST_LIFE_S: Final = 86_400
+"""An access token is renewed after that, whatever life the server says it has."""
+TOKEN_CHARACTERS: Final = 4096
+"""What `hello` can carry."""
 _LABEL: Final = label("refresh")
 _FINAL: Final = {
     "revoked": "the server ended this login: the device was taken off the account, the number was"
@@ -126,9 +130,12 @@ class Tokens:
 
 
 def received(answer: rest.Login, now_ms: int) -> Login:
-    """What the server gave, as it is kept."""
-    expires_ms = now_ms + answer.access_for * 1000
-    return Login(access=answer.access, expires_ms=expires_ms, refresh=answer.refresh)
+    """What the server gave, as it is kept. Raises Offline for a token that no request can carry."""
+    token = answer.access
+    if not (0 < len(token) <= TOKEN_CHARACTERS and token.isascii() and token.isprintable()):
+        raise Offline("the server answered something else")
+    expires_ms = now_ms + 1000 * min(max(answer.access_for, 0), LONGEST_LIFE_S)
+    return Login(access=token, expires_ms=expires_ms, refresh=answer.refresh)
 
 
 def _finish(db: apsw.Connection, login: Login) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 
@@ -116,6 +117,14 @@ def reconnect_after(close_code: int) -> Reconnect:
     if close_code in LINE_LOST:
         return Reconnect.NOW
     return CLOSE_RANGES.get(close_code // 100, Reconnect.LATER)
+
+
+_CODE = re.compile("[a-z][a-z0-9_]{0,31}")
+
+
+def is_code(text: str) -> bool:
+    """Whether a text has the form of a code, known or not: it may be shown and compared."""
+    return _CODE.fullmatch(text) is not None
 
 
 class WireError(Exception):

@@ -1,0 +1,234 @@
+"""The book of groups: what this device has of each log, in its tables. No rule is here.
+
+`settled` is the group as of the last entry that took effect; entries after it are held back
+(`linnet.signing.group_held`). Lists that entries cite are kept once, by their hash.
+"""
+
+from collections.abc import Iterable
+from hashlib import sha256
+from typing import Final
+
+import apsw
+import msgspec
+
+from linnet.client.sql import every, first
+from linnet.signing.group_state import GroupState
+from linnet.signing.objects import SignedObject
+
+MAX_SECRETS: Final = 64
+_STATE: Final = msgspec.msgpack.Decoder(GroupState)
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """A group known here. `wanted` is the newest log version that somebody spoke of; `roster` the
+    newest roster known, which was made at `roster_version`. `alarm` is the proof of a fork."""
+
+    settled: GroupState
+    wanted: int
+    wanted_roster: int
+    roster: int
+    roster_version: int
+    member: bool
+    alarm: bytes | None
+
+    @property
+    def stale(self) -> bool:
+        """Whether the log must be read on before anything is sent."""
+        beyond = max(self.wanted, self.roster_version) > self.settled.version
+        return beyond or self.wanted_roster > self.roster
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """An entry of the log as received; `suspect` is what was found when it was first seen."""
+
+    version: int
+    entry: SignedObject
+    suspect: bool
+
+
+class Pending(msgspec.Struct, frozen=True):
+    """A change of ours that was signed and not yet answered, and the secret that goes with it."""
+
+    entry: SignedObject
+    secret: bytes | None
+
+
+def group(db: apsw.Connection, id: bytes) -> Group | None:
+    """What is held of a group."""
+    row = first(
+        db,
+        "SELECT settled, wanted, wanted_roster, roster, roster_version, member, alarm"
+        " FROM groups WHERE id = ?",
+        (id,),
+    )
+    if row is None:
+        return None
+    settled, wanted, wanted_roster, roster, roster_version, member, alarm = row
+    return Group(
+        settled=_STATE.decode(settled),
+        wanted=wanted,
+        wanted_roster=wanted_roster,
+        roster=roster,
+        roster_version=roster_version,
+        member=bool(member),
+        alarm=alarm,
+    )
+
+
+def ids(db: apsw.Connection, *, members_only: bool = True) -> list[bytes]:
+    """The groups known here, those that this account left as well if asked for."""
+    rows = every(db, "SELECT id FROM groups WHERE member >= ? ORDER BY rowid", (int(members_only),))
+    return [row[0] for row in rows]
+
+
+def settle(db: apsw.Connection, state: GroupState, *, member: bool) -> None:
+    """The log took effect up to here."""
+    db.execute(
+        "INSERT INTO groups (id, settled, member) VALUES (?, ?, ?) ON CONFLICT (id)"
+        " DO UPDATE SET settled = excluded.settled, member = excluded.member",
+        (state.group, msgspec.msgpack.encode(state), int(member)),
+    )
+
+
+def want(db: apsw.Connection, id: bytes, version: int) -> None:
+    """Somebody spoke of this version: read the log on."""
+    db.execute("UPDATE groups SET wanted = max(wanted, ?) WHERE id = ?", (version, id))
+
+
+def want_roster(db: apsw.Connection, id: bytes, number: int) -> bool:
+    """A roster of this number is in force; whether that is news."""
+    db.execute(
+        "UPDATE groups SET wanted_roster = ? WHERE id = ? AND max(roster, wanted_roster) < ?",
+        (number, id, number),
+    )
+    return bool(db.changes())
+
+
+def believed(db: apsw.Connection, id: bytes, version: int) -> None:
+    """The server has nothing newer than this: what was only spoken of is not waited for."""
+    db.execute(
+        "UPDATE groups SET wanted = min(wanted, ?), wanted_roster = min(wanted_roster, roster)"
+        " WHERE id = ?",
+        (version, id),
+    )
+
+
+def learn_roster(db: apsw.Connection, id: bytes, number: int, version: int) -> None:
+    """The roster of this number was made at this version of the log."""
+    db.execute("INSERT OR IGNORE INTO group_rosters VALUES (?, ?, ?)", (id, number, version))
+    db.execute(
+        "UPDATE groups SET roster = ?, roster_version = ? WHERE id = ? AND roster < ?",
+        (number, version, id, number),
+    )
+
+
+def roster_version(db: apsw.Connection, id: bytes, number: int) -> int | None:
+    """The version of the log that a roster was made at, if this device knows."""
+    row = first(db, "SELECT version FROM group_rosters WHERE id = ? AND number = ?", (id, number))
+    return None if row is None else int(row[0])
+
+
+def raise_alarm(db: apsw.Connection, id: bytes, proof: bytes) -> None:
+    """Keep the proof of a fork; the first one stays."""
+    db.execute("UPDATE groups SET alarm = ifnull(alarm, ?) WHERE id = ?", (proof, id))
+
+
+# ---- the log
+
+
+def keep(db: apsw.Connection, id: bytes, entries: Iterable[Kept]) -> None:
+    """Keep entries as received."""
+    db.executemany(
+        "INSERT OR IGNORE INTO group_entries VALUES (?, ?, ?, ?, ?)",
+        [(id, it.version, it.entry.body, it.entry.sig, int(it.suspect)) for it in entries],
+    )
+
+
+def entries(db: apsw.Connection, id: bytes, after: int = 0, until: int = 1 << 53) -> list[Kept]:
+    """Entries after a version, up to and with another, in order."""
+    rows = every(
+        db,
+        "SELECT version, body, sig, suspect FROM group_entries"
+        " WHERE id = ? AND version > ? AND version <= ? ORDER BY version",
+        (id, after, until),
+    )
+    return [Kept(version, SignedObject(body, sig), bool(s)) for version, body, sig, s in rows]
+
+
+def keep_lists(db: apsw.Connection, lists: Iterable[SignedObject]) -> None:
+    """Keep lists that entries cite."""
+    db.executemany(
+        "INSERT OR IGNORE INTO group_lists VALUES (?, ?, ?)",
+        [(obj.hash, obj.body, obj.sig) for obj in lists],
+    )
+
+
+def lists(db: apsw.Connection, hashes: Iterable[bytes]) -> dict[bytes, SignedObject]:
+    """Those of these lists that are held, by hash."""
+    found = {}
+    for name in dict.fromkeys(hashes):
+        row = first(db, "SELECT body, sig FROM group_lists WHERE hash = ?", (name,))
+        if row is not None:
+            found[name] = SignedObject(*row)
+    return found
+
+
+# ---- own changes
+
+
+def put_pending(db: apsw.Connection, id: bytes, pending: Pending) -> None:
+    """Remember a signed change before it leaves."""
+    db.execute(
+        "INSERT OR REPLACE INTO group_pending VALUES (?, ?, ?, ?)",
+        (id, pending.entry.body, pending.entry.sig, pending.secret),
+    )
+
+
+def pending(db: apsw.Connection, id: bytes) -> Pending | None:
+    """The change of ours that has no answer yet."""
+    row = first(db, "SELECT body, sig, secret FROM group_pending WHERE id = ?", (id,))
+    return None if row is None else Pending(SignedObject(row[0], row[1]), row[2])
+
+
+def all_pending(db: apsw.Connection) -> list[bytes]:
+    """The groups with a change of ours that has no answer yet."""
+    return [row[0] for row in every(db, "SELECT id FROM group_pending")]
+
+
+def drop_pending(db: apsw.Connection, id: bytes) -> None:
+    """It has its answer."""
+    db.execute("DELETE FROM group_pending WHERE id = ?", (id,))
+
+
+# ---- secrets
+
+
+def put_secret(db: apsw.Connection, id: bytes, secret: bytes) -> None:
+    """Keep what is said to be a secret of this group. It is looked up by its hash, which the log
+    names, so that nobody can put another in its place; of a group, `MAX_SECRETS` are kept."""
+    db.execute(
+        "INSERT OR REPLACE INTO group_secrets (id, hash, secret) VALUES (?, ?, ?)",
+        (id, sha256(secret).digest(), secret),
+    )
+    db.execute(
+        "DELETE FROM group_secrets WHERE id = ?1 AND rowid NOT IN"
+        " (SELECT rowid FROM group_secrets WHERE id = ?1 ORDER BY rowid DESC LIMIT ?2)",
+        (id, MAX_SECRETS),
+    )
+
+
+def secret(db: apsw.Connection, id: bytes, name: bytes) -> bytes | None:
+    """The secret with this hash, if this device was given it."""
+    row = first(db, "SELECT secret FROM group_secrets WHERE id = ? AND hash = ?", (id, name))
+    return None if row is None else bytes(row[0])
+
+
+def asked(db: apsw.Connection, id: bytes) -> tuple[int, int]:
+    """When a secret of this group was last asked for (ms), and how often so far."""
+    row = first(db, "SELECT at_ms, times FROM group_asked WHERE id = ?", (id,))
+    return (0, 0) if row is None else (int(row[0]), int(row[1]))
+
+
+def put_asked(db: apsw.Connection, id: bytes, now_ms: int, times: int) -> None:
+    """A secret was asked for."""
+    db.execute("INSERT OR REPLACE INTO group_asked VALUES (?, ?, ?)", (id, now_ms, times))

@@ -1,0 +1,274 @@
+"""A group's log as it comes from the server: checked, folded and kept, or refused as a whole.
+
+The rules are `linnet.signing`'s; here it is decided what of a page is new, what takes effect, what
+the application is told of it, and when two histories prove that somebody lies.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import apsw
+
+from linnet.client import lists
+from linnet.client.errors import NotTrusted
+from linnet.client.groups import book, keys
+from linnet.client.groups.book import Kept
+from linnet.client.groups.events import (
+    GroupChanged,
+    GroupEvent,
+    GroupForked,
+    GroupJoined,
+    GroupLeft,
+)
+from linnet.client.sql import number
+from linnet.signing.device_list import ProvenList, prove_list
+from linnet.signing.errors import ListRejected
+from linnet.signing.group_changes import Add, Change, Create, Demote, Promote, Rekey, Remove
+from linnet.signing.group_entry import Entry, group_id
+from linnet.signing.group_errors import EntryRefused
+from linnet.signing.group_fold import fold, fold_log, found, read_entry
+from linnet.signing.group_fork import Evidence, fork
+from linnet.signing.group_held import Step, effective, is_suspect
+from linnet.signing.group_state import GroupState, departed
+from linnet.signing.objects import SignedObject
+from linnet.wire.ids import AccountId, GroupId
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Who this account is, as a member: the pair (AccountId, account key)."""
+
+    account: bytes
+    key: bytes
+
+    def belongs(self, state: GroupState) -> bool:
+        """Whether this very pair is a member."""
+        member = state.members.get(self.account)
+        return member is not None and member.account_key == self.key
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Entries in order, and the lists that they cite."""
+
+    group: bytes
+    entries: Sequence[SignedObject]
+    lists: Sequence[SignedObject] = ()
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A page being read. `state` is the group after everything kept, held back or not."""
+
+    settled: GroupState | None
+    state: GroupState | None
+    steps: list[Step] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
+
+
+def take(db: apsw.Connection, page: Page, me: Member, now_ms: int) -> list[GroupEvent]:
+    """Read a page that follows what is kept; it may overlap with that.
+
+    Raises NotTrusted if it breaks a rule: then nothing of it is kept. A proven fork is kept and
+    told of, and changes nothing else.
+    """
+    cited = _proven(page.lists)
+    reading = _begin(db, page.group)
+    entries_before = len(reading.kept)
+    for obj in page.entries:
+        try:
+            entry = read_entry(obj)
+            if reading.state is not None and entry.version <= reading.state.version:
+                proof = _fork(db, page.group, entry, obj, cited)
+                if proof is not None:
+                    book.raise_alarm(db, page.group, proof)
+                    return [GroupForked(GroupId(page.group), proof)]
+                continue
+            _step(db, reading, page.group, entry, obj, _list(db, entry.list_hash, cited))
+        except EntryRefused as refused:
+            raise NotTrusted(f"the log of a group breaks a rule: {refused.reason.value}") from None
+    if len(reading.kept) == entries_before:
+        return []
+    book.keep_lists(db, [proven.obj for proven in cited.values()])
+    book.keep(db, page.group, reading.kept)
+    return _settle(db, reading, me, now_ms)
+
+
+def state_at(db: apsw.Connection, group: bytes, version: int) -> GroupState | None:
+    """The group as the entry of this version left it; None beyond what is kept."""
+    held = book.group(db, group)
+    if held is None:
+        return None
+    if held.settled.version == version:
+        return held.settled
+    kept = book.entries(db, group, until=version)
+    if not kept or kept[-1].version != version:
+        return None
+    objects = [it.entry for it in kept]
+    return fold_log(objects, book.lists(db, (read_entry(obj).list_hash for obj in objects)))
+
+
+def kept_version(db: apsw.Connection, group: bytes) -> int:
+    """The version of the newest entry that is kept, in effect or held back; 0 without a log."""
+    return number(db, "SELECT ifnull(max(version), 0) FROM group_entries WHERE id = ?", (group,))
+
+
+def newest_state(db: apsw.Connection, group: bytes) -> GroupState | None:
+    """The group after everything kept: what the next entry must build on."""
+    return _begin(db, group).state
+
+
+def proof_of_head(db: apsw.Connection, state: GroupState, most_bytes: int) -> list[SignedObject]:
+    """The entry that made this state and the list it cites, to be attached to the first message
+    under it; nothing if that was done, or if they are too long."""
+    done = number(db, "SELECT ifnull(max(proved), 0) FROM groups WHERE id = ?", (state.group,))
+    if done >= state.version:
+        return []
+    db.execute("UPDATE groups SET proved = ? WHERE id = ?", (state.version, state.group))
+    (kept,) = book.entries(db, state.group, state.version - 1, state.version)
+    cited = book.lists(db, [read_entry(kept.entry).list_hash])
+    objects = [kept.entry, *cited.values()]
+    return objects if sum(len(obj.body) for obj in objects) <= most_bytes else []
+
+
+def entry_hash(db: apsw.Connection, group: bytes, version: int) -> bytes | None:
+    """The hash of the kept entry of this version."""
+    kept = book.entries(db, group, version - 1, version)
+    return kept[0].entry.hash if kept else None
+
+
+def _proven(objects: Iterable[SignedObject]) -> dict[bytes, ProvenList]:
+    try:
+        return {obj.hash: prove_list(obj) for obj in objects}
+    except ListRejected as refused:
+        raise NotTrusted(f"a list in a group's log: {refused.reason.value}") from None
+
+
+def _list(db: apsw.Connection, name: bytes, cited: dict[bytes, ProvenList]) -> ProvenList:
+    """The list that an entry cites: from this page, or from an earlier one."""
+    if name not in cited:
+        known = book.lists(db, [name])
+        if name not in known:
+            raise NotTrusted("a group's log cites a list that is not there")
+        cited[name] = prove_list(known[name])
+    return cited[name]
+
+
+def _begin(db: apsw.Connection, group: bytes) -> _Reading:
+    """Stand where the kept log ends."""
+    held = book.group(db, group)
+    if held is None:
+        return _Reading(None, None)
+    reading = _Reading(held.settled, held.settled)
+    state = held.settled
+    for it in book.entries(db, group, held.settled.version):
+        entry = read_entry(it.entry)
+        state = fold(state, it.entry, _list(db, entry.list_hash, {}))
+        reading.steps.append(Step(entry.account, state, it.suspect))
+    reading.state = state
+    return reading
+
+
+def _step(
+    db: apsw.Connection,
+    reading: _Reading,
+    group: bytes,
+    entry: Entry,
+    obj: SignedObject,
+    cited: ProvenList,
+) -> None:
+    suspect = False
+    if reading.state is None:
+        if group_id(obj) != group:
+            raise NotTrusted("the log of another group")
+        state = found(obj, cited)
+    else:
+        state = fold(reading.state, obj, cited)
+        held = lists.held(db, entry.account)
+        suspect = is_suspect(entry, cited.listed, None if held is None else held.list)
+    reading.state = state
+    reading.steps.append(Step(entry.account, state, suspect))
+    reading.kept.append(Kept(entry.version, obj, suspect))
+
+
+def _settle(db: apsw.Connection, reading: _Reading, me: Member, now_ms: int) -> list[GroupEvent]:
+    """Let take effect what may; what to tell of it."""
+    before, steps = reading.settled, reading.steps
+    events: list[GroupEvent] = []
+    newcomer = before is None
+    if before is None:
+        # Whoever joins, or links a device, takes the log up to its own entry as it is.
+        count = _joined_at(steps, me)
+        before = steps[count - 1].after
+        if me.belongs(before):
+            events.append(GroupJoined(GroupId(before.group), AccountId(steps[count - 1].actor)))
+        steps = steps[count:]
+    after = before
+    for step in steps[: effective(before, steps)]:
+        told = _told(db, after, step.after, me)
+        events += [it for it in told if not (newcomer and isinstance(it, GroupChanged))]
+        if departed(after, step.after):
+            keys.supersede(db, step.after.group, now_ms)
+        after = step.after
+    member = me.belongs(after)
+    if not member:
+        keys.drop_own(db, after.group)
+    book.settle(db, after, member=member)
+    return events
+
+
+def _joined_at(steps: Sequence[Step], me: Member) -> int:
+    """How many steps a joiner takes as settled: those up to the one that brought it in."""
+    newest = max((n for n, step in enumerate(steps, 1) if me.belongs(step.after)), default=0)
+    if not newest:
+        return len(steps)
+    return steps[newest - 1].after.members[me.account].joined
+
+
+def _told(
+    db: apsw.Connection, before: GroupState, after: GroupState, me: Member
+) -> list[GroupEvent]:
+    (kept,) = book.entries(db, after.group, after.version - 1, after.version)
+    entry = read_entry(kept.entry)
+    group, by = GroupId(after.group), AccountId(entry.account)
+    if me.belongs(before) and not me.belongs(after):
+        return [GroupLeft(group, by)]
+    if me.belongs(after) and not me.belongs(before):
+        return [GroupJoined(group, by)]
+    return [GroupChanged(group, by, type(entry.change).__name__.lower(), _about(entry.change))]
+
+
+def _about(change: Change) -> tuple[AccountId, ...]:
+    match change:
+        case Create(members=members) | Add(members=members):
+            return tuple(AccountId(pair.account) for pair in members)
+        case Remove(accounts=accounts):
+            return tuple(AccountId(account) for account in accounts)
+        case Promote(account=account) | Demote(account=account) | Rekey(account=account):
+            return (AccountId(account),)
+        case _:
+            return ()
+
+
+def _fork(
+    db: apsw.Connection,
+    group: bytes,
+    entry: Entry,
+    obj: SignedObject,
+    cited: dict[bytes, ProvenList],
+) -> bytes | None:
+    """The proof that this entry and the kept one of its version cannot be of one log, if so.
+
+    Raises NotTrusted if it is another entry and proves nothing.
+    """
+    ours = book.entries(db, group, entry.version - 1, entry.version)[0].entry
+    if ours.hash == obj.hash:
+        return None
+    base = state_at(db, group, entry.version - 1)
+    if base is not None:
+        mine = Evidence(ours, _list(db, read_entry(ours).list_hash, cited).obj)
+        theirs = Evidence(obj, _list(db, entry.list_hash, cited).obj)
+        proof = fork(base, mine, theirs)
+        if proof is not None:
+            return proof.to_bytes()
+    raise NotTrusted("the log of a group contradicts what it said before")

@@ -1,0 +1,86 @@
+"""Opening a message to a group: the signature, the chain, and the head of the log that it cites.
+
+The cipher of kind 7 for `linnet.client.opening.Opener`. What cannot be judged yet (the key, the
+log, the list is missing) is parked with the chain unmoved, so that it can be tried again.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import apsw
+
+from linnet.client import lists
+from linnet.client.groups import book, keys, log
+from linnet.client.groups.log import Page
+from linnet.crypto import sender_keys
+from linnet.crypto.content import Content, Damaged, Refused, open_content
+from linnet.crypto.errors import NoSenderKey
+from linnet.crypto.sender_key_record import SenderKeyBinding
+from linnet.signing.group_entry import decode_entry
+from linnet.signing.group_errors import EntryRefused
+from linnet.signing.group_state import GroupState
+from linnet.wire.frames import Deliver
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCipher:
+    """Decrypts what comes to groups. `offer` is called, in the store's thread, with the entry that
+    a message brought to prove the head it cites."""
+
+    offer: Callable[[Page], None]
+
+    def __call__(self, db: apsw.Connection, frame: Deliver, identity: bytes, now_ms: int) -> bytes:
+        """Z of a group message. As `opening.Cipher` says."""
+        group = book.group(db, frame.conversation)
+        if group is None:
+            raise NoSenderKey("a group that is not known yet")
+        message = sender_keys.parse_message(frame.ciphertext)
+        binding = SenderKeyBinding(frame.conversation, frame.sender, frame.device)
+        record = keys.given(db, message.distribution_id)
+        moved, z = sender_keys.decrypt(record, binding, message)
+        try:
+            content = open_content(z)
+        except Damaged:
+            keys.put_given(db, moved)
+            return z  # whoever opens it says so
+        self._check_head(db, frame, content)
+        keys.put_given(db, moved)
+        return z
+
+    def _check_head(self, db: apsw.Connection, frame: Deliver, content: Content) -> None:
+        """Raises NoSenderKey while the log is not there, Refused if its author may not say this."""
+        if content.head is None:
+            raise Refused("content for a group cites the head of its log")
+        version, name = content.head
+        group = book.group(db, frame.conversation)
+        assert group is not None
+        if version > group.settled.version:
+            self._offer(frame, content)
+            book.want(db, frame.conversation, version)
+            raise NoSenderKey("the log goes on further than is known here")
+        if log.entry_hash(db, frame.conversation, version) != name:
+            self._offer(frame, content)
+            raise Refused("the head of another history")
+        rostered = book.roster_version(db, frame.conversation, frame.roster)
+        if rostered is not None and version < rostered:
+            raise Refused("an older head than its roster's")
+        state = log.state_at(db, frame.conversation, version)
+        if state is None or not _is_member(db, state, frame.sender):
+            raise Refused("its author is no member there")
+
+    def _offer(self, frame: Deliver, content: Content) -> None:
+        """Entries and lists that came attached, for the log's own checks."""
+        entries, cited = [], []
+        for obj in content.attached or ():
+            try:
+                decode_entry(obj.body)
+                entries.append(obj)
+            except EntryRefused:
+                cited.append(obj)
+        if entries:
+            self.offer(Page(frame.conversation, entries, cited))
+
+
+def _is_member(db: apsw.Connection, state: GroupState, account: bytes) -> bool:
+    member, held = state.members.get(account), lists.held(db, account)
+    return member is not None and held is not None and member.account_key == held.list.key
