@@ -9,7 +9,7 @@ import pytest
 from linnet import client
 from linnet.cli.accounts import in_words, recipient, refused
 from linnet.cli.failures import Failure
-from linnet.client import ClientError, NotTrusted, Refused
+from linnet.client import ClientError, LinkFailed, NotTrusted, RecoveryFailed, Refused
 from linnet.wire.errors import ERRORS
 
 PLAIN = [
@@ -17,7 +17,7 @@ PLAIN = [
     for name in client.__all__
     if isinstance(kind := getattr(client, name), type)
     and issubclass(kind, ClientError)
-    and kind not in (Refused, NotTrusted)
+    and kind not in (Refused, NotTrusted, LinkFailed, RecoveryFailed)
 ]
 
 
@@ -30,6 +30,14 @@ def told(error: ClientError) -> str:
 @pytest.mark.parametrize("kind", PLAIN)
 def test_everything_the_sdk_raises_is_told_in_words(kind: type[ClientError]) -> None:
     assert told(kind("text for programmers")).startswith("linnet: ")
+
+
+@pytest.mark.parametrize("kind", [LinkFailed, RecoveryFailed])
+def test_what_did_not_come_about_says_what_to_do(
+    kind: type[LinkFailed] | type[RecoveryFailed],
+) -> None:
+    text = told(kind("lapsed", "it took too long. Nothing is active. Start again"))
+    assert text == "linnet: it took too long.\n  Nothing is active. Start again."
 
 
 def test_what_the_server_refused_is_told_with_its_own_text_and_the_wait() -> None:

@@ -11,13 +11,18 @@ from linnet.cli.failures import Failure
 from linnet.client import (
     AccountInUse,
     AlreadyRegistered,
+    BadAddress,
     Client,
     ClientError,
     Event,
+    LinkFailed,
     LoggedOut,
+    NotMainDevice,
     NotRegistered,
     NotTrusted,
+    NumberChanged,
     Offline,
+    RecoveryFailed,
     Refused,
     StoreUnavailable,
     TextTooLong,
@@ -72,6 +77,15 @@ def _failure(directory: Path, error: ClientError) -> Failure:
     match error:
         case Refused():
             return refused(error.code, error.retry_after_s)
+        case LinkFailed() | RecoveryFailed() | NumberChanged():
+            what, _, do = f"{error}".partition(". ")
+            return Failure(f"{what}.", do=do and f"{do}.")
+        case StoreUnavailable():
+            return Failure(
+                f"{directory} cannot be used.",
+                f"{error}.",
+                "Is the disk full, or does it belong to another user?",
+            )
         case NotTrusted():
             return Failure(
                 "the other side's keys cannot be trusted.",
@@ -101,9 +115,14 @@ _WORDS: tuple[tuple[type[ClientError], str, str], ...] = (
         "Close that one first: an account is used by one program at a time.",
     ),
     (
-        StoreUnavailable,
-        "{directory} cannot be read or written.",
-        "Is the disk full, or does it belong to another user?",
+        NotMainDevice,
+        "only the main device of the account can do that.",
+        "`linnet devices` says which one that is: run it there.",
+    ),
+    (
+        BadAddress,
+        "the server's address is not valid.",
+        "Write it as in http://127.0.0.1:8080.",
     ),
     (
         Offline,
@@ -113,7 +132,7 @@ _WORDS: tuple[tuple[type[ClientError], str, str], ...] = (
     (
         LoggedOut,
         "this device was logged out.",
-        "Register again, in a new directory.",
+        "Link this machine again with `linnet link`, or register again, in a new directory.",
     ),
     (UnknownRecipient, "nobody has that number here.", "Have them register on the same server."),
     (TextTooLong, "the text is too long for one message.", "Send it in parts."),

@@ -7,8 +7,13 @@ import typer
 from linnet.cli.bench import bench
 from linnet.cli.chat.arguments import chat
 from linnet.cli.demo.arguments import demo
+from linnet.cli.devices.approve import approve
+from linnet.cli.devices.devices import devices
+from linnet.cli.devices.link import link
+from linnet.cli.devices.recover import recover
 from linnet.cli.listen import listen
 from linnet.cli.register import register
+from linnet.cli.safety import safety
 from linnet.cli.send import send
 from linnet.cli.serve import serve
 
@@ -27,4 +32,9 @@ app.command()(register)
 app.command()(send)
 app.command()(listen)
 app.command()(chat)
+app.command()(safety)
+app.command()(link)
+app.command()(approve)
+app.add_typer(devices, name="devices")
+app.command()(recover)
 app.add_typer(bench, name="bench")

@@ -12,7 +12,8 @@ from linnet.cli.failures import Failure
 from linnet.cli.places import As, AsJson, Dir, account_directory
 
 if TYPE_CHECKING:
-    from linnet.client import Event
+    from linnet.client import Client, Event
+    from linnet.wire.ids import AccountId
 
 
 def listen(
@@ -49,12 +50,13 @@ async def _listen(
     from linnet.client import Connection, ConnectionState
 
     left = count
-    show = as_object if as_json else as_line
+    people: dict[AccountId, str] = {}
     try:
         async with asyncio.timeout(within_s), opened(directory) as client:
             events = client.events()
             async for event in events:
-                _print(show(event))
+                people.update(await named(client, event))
+                _print(as_object(event) if as_json else as_line(event, lambda a: called(people, a)))
                 if isinstance(event, ConnectionState) and event.state is Connection.STOPPED:
                     raise stopped(event)
                 if is_arrival(event) and left is not None:
@@ -67,6 +69,23 @@ async def _listen(
             raise Failure(f"nothing more arrived within {within_s:g} s.") from None
 
 
+async def named(client: Client, event: Event) -> dict[AccountId, str]:
+    """What whom an event is about is called here: their name, or else their number."""
+    account = getattr(event, "sender", getattr(event, "account", None))
+    if account is None:
+        return {}
+    contact = await client.contacts.get(account)
+    return {account: contact.name or contact.number}
+
+
+def called(people: dict[AccountId, str], account: AccountId) -> str:
+    """How to name an account on a line: what it is called, or its id."""
+    from linnet.cli.told import plain
+    from linnet.wire.ids import show
+
+    return plain(people.get(account, "")) or show(account)
+
+
 def stopped(event: Event) -> Failure:
     """The connection ended and will not be tried again."""
     reason = getattr(event, "reason", "")
@@ -77,7 +96,7 @@ def stopped(event: Event) -> Failure:
         )
     return Failure(
         f"the server ended the connection for good: {reason or 'no reason given'}.",
-        do="If this device was logged out, register again in a new directory.",
+        do="If it was taken off the account, run `linnet link` with another --dir.",
     )
 
 

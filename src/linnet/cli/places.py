@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -54,3 +55,38 @@ def account_directory(directory: Path, person: str | None) -> Path:
             f"there is no {person!r} in the demo.", do=f"There are {', '.join(running.people)}."
         )
     return Path(found.directory)
+
+
+Server = Annotated[
+    str,
+    typer.Option(
+        "--server",
+        default_factory=lambda: SERVER,
+        show_default=SERVER,
+        help="The server's address.",
+    ),
+]
+E164 = Annotated[
+    str,
+    typer.Option("--number", help="Your phone number, with + and country code.", metavar="+49…"),
+]
+
+
+def checked_server(server: str) -> None:
+    """Raises typer.BadParameter unless this can be the address of a server."""
+    if not server.startswith(("http://", "https://")):
+        raise typer.BadParameter("it begins with http:// or https://", param_hint="--server")
+    try:
+        urlsplit(server).port  # noqa: B018 - raises for a host or a port that is none
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}", param_hint="--server") from None
+
+
+def checked_number(number: str) -> str:
+    """The number without spaces. Raises typer.BadParameter unless it can be one."""
+    number = number.replace(" ", "")
+    if not (number.startswith("+") and number[1:].isdecimal() and 7 <= len(number) <= 16):
+        raise typer.BadParameter(
+            "+, country code and number, as in +4917604069001", param_hint="--number"
+        )
+    return number

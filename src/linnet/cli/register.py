@@ -6,20 +6,17 @@ import signal
 import sys
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 
 from linnet.cli.failures import Failure
-from linnet.cli.places import SERVER, AsJson, Dir
+from linnet.cli.places import E164, AsJson, Dir, Server, checked_number, checked_server
 
 
 def register(
-    number: Annotated[
-        str, typer.Option(help="Your phone number, with + and country code.", metavar="+49…")
-    ],
+    number: E164,
     directory: Dir,
-    server: Annotated[str, typer.Option(help="The server's address.")] = SERVER,
+    server: Server,
     code: Annotated[
         str | None,
         typer.Option(help="The six digits. Without it a code is sent and you are asked for it."),
@@ -34,17 +31,8 @@ def register(
 
     Example: `linnet register --number +4917604069001`
     """
-    if not server.startswith(("http://", "https://")):
-        raise typer.BadParameter("it begins with http:// or https://", param_hint="--server")
-    try:
-        urlsplit(server).port  # noqa: B018 - raises for a host or a port that is none
-    except ValueError as error:
-        raise typer.BadParameter(f"{error}", param_hint="--server") from None
-    number = number.replace(" ", "")
-    if not (number.startswith("+") and number[1:].isdecimal() and 7 <= len(number) <= 16):
-        raise typer.BadParameter(
-            "+, country code and number, as in +4917604069001", param_hint="--number"
-        )
+    checked_server(server)
+    number = checked_number(number)
     from linnet.cli.running import run
 
     run(_register(server, directory, number, Codes(code), name, as_json))

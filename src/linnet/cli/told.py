@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +23,7 @@ from linnet.client import (
     NumberMoved,
     Undecryptable,
 )
-from linnet.wire.ids import show
+from linnet.wire.ids import AccountId, show
 
 
 def is_arrival(event: Event) -> bool:
@@ -63,15 +64,15 @@ def clock(when: datetime) -> str:
     return when.astimezone().strftime("%H:%M")
 
 
-def as_line(event: Event) -> str | None:
-    """A line for a person; None for what a person need not see."""
+def as_line(event: Event, who: Callable[[AccountId], str] = show) -> str | None:
+    """A line for a person; None for what a person need not see. `who` names accounts."""
     match event:
         case Message() | Undecryptable() | Damaged():
-            return f"{clock(event.sent_at)} {show(event.sender)}: {words(event)}"
+            return f"{clock(event.sent_at)} {who(event.sender)}: {words(event)}"
         case NotSent():
             return f"A message was not sent: {event.reason or event.state}."
         case IdentityChanged():
-            return f"{show(event.account)} shows new keys: compare safety numbers."
+            return f"{who(event.account)} shows new keys: compare safety numbers."
         case ConnectionState():
             return f"· {event.state}" + (f" ({event.reason})" if event.reason else "")
         case DeviceAdded():

@@ -1,0 +1,1 @@
+"""`linnet link`, `approve`, `devices` and `recover`: the devices of one account."""
