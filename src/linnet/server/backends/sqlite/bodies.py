@@ -62,7 +62,7 @@ def append(connection: apsw.Connection, number: int, spread: Spread) -> None:
     )
     connection.execute(
         f"INSERT INTO entry_{number} SELECT ?1 + key, substr(?2, key * {_MAILBOX_BYTES} + 1,"
-        f" {_MAILBOX_BYTES}), value, iif(key = ?3, ?4, NULL), ?5 FROM json_each(?6)",
+        f" {_MAILBOX_BYTES}), value, CASE WHEN key = ?3 THEN ?4 END, ?5 FROM json_each(?6)",
         (
             spread.first,
             b"".join(spread.mailboxes),
