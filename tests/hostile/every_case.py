@@ -1,0 +1,18 @@
+"""All cases, in the order of the table."""
+
+from typing import Final
+
+from tests.hostile import (
+    about_keys,
+    about_lists,
+    about_sending,
+    in_frames,
+    in_order,
+    over_http,
+)
+from tests.hostile.cases import CASES, Case
+
+MODULES: Final = (about_keys, about_lists, in_frames, in_order, about_sending, over_http)
+EVERY_CASE: Final[tuple[Case, ...]] = tuple(
+    case for module in MODULES for case in CASES if case.play.__module__ == module.__name__
+)
