@@ -8,6 +8,7 @@ from tests.hostile.middle import Middle, changed, flipped, refusal
 from tests.hostile.stage import GREETINGS, Person, Stage
 
 from linnet.client import IdentityChanged, NotSent, State, facts, keys
+from linnet.client.events import ClockWrong
 from linnet.client.facts import Keys
 from linnet.client.lists import held
 from linnet.signing.device_list import LIFETIME_S, decode_list, first_list
@@ -94,10 +95,19 @@ async def list_of_garbage(stage: Stage) -> None:
     await _nothing_sent(stage)
 
 
-@noticed(ABOUT, "serves a list that will be signed in three days", NOT_TRUSTED)
+@noticed(
+    ABOUT,
+    "serves a list that will be signed in three days",
+    "sends nothing yet, and asks whether the clock is right (`ClockWrong`)",
+)
 async def list_from_the_future(stage: Stage) -> None:
     serves(stage.alice.line, await signed_by(stage.bob, days=3), stage.bob.client.account)
-    await _nothing_sent(stage)
+    id = await stage.alice.says(stage.bob, "patience")
+    await stage.alice.told(ClockWrong)
+    assert await stage.alice.client.state(id) is State.SENDING
+    stage.alice.line.honest()
+    stage.alice.line.shift_ms += 61_000
+    await stage.bob.shows(stage.alice, "patience")
 
 
 @noticed(
@@ -127,7 +137,7 @@ async def own_account_key_swapped(stage: Stage) -> None:
     await stage.alice.says(stage.bob, "still me")
     assert (await stage.alice.told(IdentityChanged)).account == stage.alice.client.account
     stage.alice.line.honest()
-    stage.alice.line.shift_ms += 120_000
+    stage.alice.line.shift_ms += 301_000
     await stage.bob.shows(stage.alice, *GREETINGS, "still me")
 
 

@@ -9,7 +9,7 @@ from tests.hostile.stage import GREETINGS, Stage
 from linnet.client import Delivered, NotSent, State
 from linnet.client import Sent as SentEvent
 from linnet.wire.codec import Unknown
-from linnet.wire.frames import ClientFrame, Own, Rejected, Row, Send, Sent, ServerFrame
+from linnet.wire.frames import FULL, ClientFrame, Own, Rejected, Row, Send, Sent, ServerFrame
 
 ABOUT = "sending"
 FAILED = "tells of it: `NotSent`"
@@ -154,19 +154,29 @@ async def frames_of_the_client_replayed(stage: Stage) -> None:
 
 @unharmed(
     ABOUT,
-    "says again and again that device sets have changed",
-    "seals a few times, then waits; the message arrives once when the lie ends",
+    "says again and again that device sets have changed, and shows the old lists",
+    "seals again ever more rarely; the message arrives once, on all devices, when the lie ends",
 )
 async def devices_changed_for_ever(stage: Stage) -> None:
     await stage.meet()
     refuses(stage.alice.line, lambda send: [Rejected(send.id, "devices_changed", True, (9, 9))])
     id = await stage.alice.says(stage.bob, "at last")
-    await stage.alice.line.offered(id, 4)
-    tries = [f for f in stage.alice.line.said if isinstance(f, Send) and f.id == id]
-    assert len(tries) <= 6
+    await stage.alice.line.offered(id, 1)
+    for tries in range(2, 5):
+        stage.alice.line.shift_ms += 301_000 << (tries - 2)
+        await stage.alice.line.offered(id, tries)
     stage.alice.line.honest()
-    stage.alice.line.shift_ms += 120_000
+    stage.alice.line.shift_ms += 4_000_000
     await stage.bob.shows(stage.alice, *GREETINGS, "at last")
+    said = [f for f in stage.alice.line.said if isinstance(f, Send) and f.id == id]
+    assert [frame.mode for frame in said] == [FULL] * 5
+    later = await stage.alice.says(stage.bob, "and the next")
+    await stage.alice.line.offered(later, 1)
+    stage.alice.line.shift_ms += 3 * 86_400_000
+    after = await stage.alice.says(stage.bob, "days later")
+    await stage.alice.line.offered(after, 1)
+    said = [f for f in stage.alice.line.said if isinstance(f, Send) and f.id == after]
+    assert said[-1].mode == FULL
 
 
 @noticed(ABOUT, "refuses a message for good, for no reason", FAILED)

@@ -72,6 +72,8 @@ class Effects:
     parked: bool = False
     read: bool = False
     keys_low: bool = False
+    lists: bool = False
+    """A message brought a device list that is new here."""
     groups: set[bytes] = field(default_factory=set)
     """Groups whose log has probably moved on."""
 
@@ -180,6 +182,7 @@ class Inbox:
     def _settle(
         self, db: apsw.Connection, frame: Sent | Own, now_ms: int, effects: Effects
     ) -> None:
+        self._sets_in_force(db, frame)
         settled = answers.settle(
             db,
             self._me,
@@ -221,7 +224,8 @@ class Inbox:
                 effects.arrived = True  # it is told from the store, in its turn
             else:
                 effects.events.append(event)
-        effects.arrived |= filed is Filed.SHOWN
+        effects.arrived |= filed is Filed.SHOWN or learned.shown
+        effects.lists |= learned.lists
         effects.parked |= filed is Filed.PARKED
         effects.read |= filed is Filed.READ
         effects.keys_low |= frame.kind == PREKEY and keys.running_low(db)
@@ -284,6 +288,13 @@ class Inbox:
             self._newer_set(db, self._me, frame.sets[1], now_ms)
         if answers.seal_again(db, frame.id) > RESEALS_AT_ONCE:
             outbox.hold(db, frame.id, now_ms)
+
+    def _sets_in_force(self, db: apsw.Connection, frame: Sent | Own) -> None:
+        """What was accepted names the newest sets that the server knows of."""
+        peer = outbox.peer(db, frame.id)
+        if peer is not None and frame.sets is not None:
+            for account, number in zip((peer, self._me), frame.sets, strict=True):
+                missing_lists.taken_back(db, account, number)
 
     def _newer_set(self, db: apsw.Connection, account: bytes, number: int, now_ms: int) -> None:
         """The server says that an account has this set; if it is a newer one, its list is due."""

@@ -26,3 +26,11 @@ def adopted(db: apsw.Connection, account: bytes, set: int, version: int) -> None
         "DELETE FROM missing_lists WHERE account = ? AND number <= ? AND version <= ?",
         (account, set, version),
     )
+
+
+def taken_back(db: apsw.Connection, account: bytes, set: int) -> None:
+    """The server names this set as the newest, having named a higher one before."""
+    db.execute(
+        "DELETE FROM missing_lists WHERE account = ? AND number > ? AND version = 0",
+        (account, set),
+    )

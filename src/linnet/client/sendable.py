@@ -103,11 +103,15 @@ def _alarmed(known: dict[bytes, Held | None], now_ms: int) -> tuple[bytes, ...]:
 
 def _newer_is_missing(item: Item, both: tuple[Held, Held], now_ms: int) -> Missing | None:
     """The server said that a newer set exists and shows an older list: a message that it refused
-    for that waits, until sending is narrowed."""
+    for that waits, until sending is narrowed. Ever more rarely it is tried as it was: the server
+    may have taken back what it said."""
     behind = [held for held in both if held.missing_since_ms is not None]
     if not item.tries or not behind or any(held.narrowed(now_ms) for held in behind):
         return None
     old = [held for held in behind if not 0 <= now_ms - held.fetched_ms < ASK_MISSING_MS]
+    since_ms = min(held.missing_since_ms or 0 for held in behind)
+    if not old and now_ms - since_ms >= ASK_MISSING_MS << (item.tries - 1):
+        return None
     return Missing(lists=tuple(held.list.account for held in old))
 
 
