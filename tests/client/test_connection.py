@@ -87,7 +87,7 @@ def made(alice: Device, environment: Environment, api: Api, upkeep: asyncio.Even
         events=events,
         world=environment,
         upkeep=upkeep.set,
-        healer=Healer(alice.store, never.environment(), sender.wake),
+        healer=Healer(alice.store, never.environment(), sender.wake, alice.inbox.resends),
         keeper=Keeper(alice.store, api, tokens, environment, me, events.tell, upkeep.set),
     )
 

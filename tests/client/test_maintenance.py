@@ -1,10 +1,12 @@
 """Maintenance against a scripted HTTP server: what was made is uploaded until it is there."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import apsw
 import httpx
 import msgspec
 import pytest
@@ -12,7 +14,8 @@ from tests.client.post_office import START_MS, Clockwork, Device
 from tests.client.script import World, until
 from tests.client.test_sender import problem
 
-from linnet.client import facts, history, lists
+from linnet.client import accepted, facts, history, lists, lost
+from linnet.client.accepted import Accepted
 from linnet.client.dialogue import Parts
 from linnet.client.directory import Directory
 from linnet.client.errors import NotTrusted, Offline, Refused, StoreUnavailable
@@ -30,6 +33,7 @@ from linnet.crypto.errors import BadKey
 from linnet.signing.device_list import decode_list
 from linnet.signing.errors import ListReason, ListRejected
 from linnet.wire import rest
+from linnet.wire.frames import FULL, Deliver
 
 DAY_MS = 86_400_000
 
@@ -94,7 +98,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
         events=events,
         world=environment,
         upkeep=nothing,
-        healer=Healer(device.store, environment, nothing),
+        healer=Healer(device.store, environment, nothing, device.inbox.resends),
         keeper=Keeper(device.store, api, tokens, environment, me, events.tell, nothing),
     )
     own_list = OwnList(
@@ -166,6 +170,25 @@ async def test_keys_whose_upload_was_lost_are_uploaded_again(rig: Rig) -> None:
     await rig.maintenance.once()
     bodies = rig.bodies("/keys")
     assert len(msgspec.json.decode(bodies[-1], type=rest.KeyUpload).one_time) == 97
+
+
+async def test_what_can_no_longer_be_healed_is_forgotten_in_time(rig: Rig) -> None:
+    old = Accepted(bytes(16), bytes(16), bytes(16), "text", b"z", (), None, 1, START_MS)
+    frame = Deliver(3, 0, bytes(16), 1, bytes(16), bytes(16), 1, FULL, 1, b"", b"", 1, START_MS)
+
+    def fill(db: apsw.Connection) -> None:
+        accepted.keep(db, old)
+        lost.add(db, frame, START_MS)
+
+    await rig.device.store.write(fill)
+    rig.world.now_ms += 40 * DAY_MS
+    with contextlib.suppress(Refused, Offline, NotTrusted):
+        await rig.maintenance.once()
+
+    def left(db: apsw.Connection) -> list[object]:
+        return [accepted.find(db, old.id), lost.find(db, bytes(16), 1, bytes(16))]
+
+    assert await rig.device.store.read(left) == [None, None]
 
 
 @pytest.mark.parametrize(

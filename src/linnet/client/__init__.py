@@ -35,19 +35,24 @@ from linnet.client.errors import (
 )
 from linnet.client.events import (
     Arrived,
+    ClockWrong,
     Connection,
     ConnectionState,
     Damaged,
     Delivered,
     Event,
+    Healed,
     IdentityChanged,
+    ListConflict,
     Message,
     Missed,
     NotSent,
     Sent,
     State,
+    Unconfirmed,
     Undecryptable,
 )
+from linnet.client.health import Health
 
 __all__ = [
     "AccountInUse",
@@ -56,6 +61,7 @@ __all__ = [
     "BadAddress",
     "Client",
     "ClientError",
+    "ClockWrong",
     "Closed",
     "Connection",
     "ConnectionState",
@@ -65,8 +71,11 @@ __all__ = [
     "DeviceRemoved",
     "Environment",
     "Event",
+    "Healed",
+    "Health",
     "IdentityChanged",
     "LinkFailed",
+    "ListConflict",
     "LoggedOut",
     "MainDeviceNeeded",
     "Message",
@@ -86,6 +95,7 @@ __all__ = [
     "StoreUnavailable",
     "Synced",
     "TextTooLong",
+    "Unconfirmed",
     "Undecryptable",
     "UnknownRecipient",
 ]

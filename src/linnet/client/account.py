@@ -17,7 +17,8 @@ from typing import Final
 
 import apsw
 
-from linnet.client import facts, history, linking, lists, outbox
+from linnet.client import claims, facts, history, linking, list_alarms, lists, outbox
+from linnet.client import health as counts
 from linnet.client.approving import Confirm
 from linnet.client.engine import Engine
 from linnet.client.environment import Environment
@@ -278,6 +279,31 @@ class Client:
         accepted = await self._store.write(lambda db: lists.accept_changed(db, account, now_ms))
         self._engine.upkeep.set()
         return accepted
+
+    async def accept_list(self, account: AccountId) -> bool:
+        """Having compared safety numbers after a `ListConflict`, go on with the next device list
+        of the account that is newer than both. False if no such alarm is on."""
+        self._check_open()
+        accepted = await self._store.write(lambda db: list_alarms.accept(db, account))
+        self._engine.parts.sender.wake()
+        return accepted
+
+    async def list_proofs(self, account: AccountId) -> list[bytes]:
+        """The proof of every `ListConflict` of an account so far; anybody can check them
+        (`linnet.signing.list_alarm.read_conflict`)."""
+        self._check_open()
+        return await self._store.read(lambda db: list_alarms.proofs(db, account))
+
+    async def unconfirmed(self, account: AccountId) -> list[DeviceId]:
+        """Devices of an account that name a device list which nobody can show."""
+        self._check_open()
+        found = await self._store.read(lambda db: claims.unconfirmed(db, account))
+        return [DeviceId(device) for device in found]
+
+    async def health(self) -> counts.Health:
+        """How often messages could not be read, were dropped, asked for again, or healed."""
+        self._check_open()
+        return await self._store.read(counts.read)
 
     async def accept_number_change(self, number: str) -> AccountId | None:
         """Go on with the account that a number has now, after a `NumberMoved`; that account.

@@ -260,6 +260,8 @@ def carry_out(effects: Effects, parts: Parts) -> None:
         parts.keeper.hint(group)
     if effects.parked:
         parts.keeper.look()
+    if effects.lists:
+        parts.healer.look()
     if effects.parked or effects.keys_low:
         parts.upkeep()
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import apsw
 
-from linnet.client import device_alerts, list_alarms, lists
+from linnet.client import device_alerts, list_alarms, lists, parking
 from linnet.client.environment import Environment
 from linnet.client.errors import NotTrusted, Offline, Refused
 from linnet.client.events import Event, IdentityChanged
@@ -48,8 +48,9 @@ class Directory:
         self._world = world
         self._tell = tell
         self._asked_ms: dict[bytes, int] = {}
-        self.on_new_list: Callable[[], None] = lambda: None
-        """Called when a list is new: what was parked, or may be sent again, is looked at."""
+        self.on_new_list: Callable[[bool], None] = lambda parked: None
+        """Called when a list is new, with whether messages of that account wait for it: they are
+        tried again, and its devices may be given what they had not got."""
 
     async def refresh(self, account: bytes) -> Adopted:
         """Fetch, check and hold the newest list. Raises Offline, Refused, NotTrusted, LoggedOut."""
@@ -57,15 +58,15 @@ class Directory:
         obj = SignedObject(answer.body, answer.sig)
         now_ms = self._world.now_ms()
 
-        def adopt(db: apsw.Connection) -> tuple[Adopted, list[Event]]:
+        def adopt(db: apsw.Connection) -> tuple[Adopted, list[Event], bool]:
             adopted = lists.adopt(db, account, obj, now_ms)
-            return adopted, _news(db, account, adopted)
+            return adopted, _news(db, account, adopted), account in parking.senders(db)
 
-        adopted, told = await self._store.write(adopt)
+        adopted, told, parked = await self._store.write(adopt)
         for event in told:
             self._tell(event)
         if adopted is Adopted.NEW:
-            self.on_new_list()
+            self.on_new_list(parked)
         return adopted
 
     async def refresh_all(self, accounts: Sequence[bytes]) -> None:
@@ -83,11 +84,14 @@ class Directory:
                 found: Sequence[rest.Signed] = found,
                 wanted: Sequence[bytes] = some,
                 now_ms: int = now_ms,
-            ) -> list[Event]:
-                return [event for it in found for event in _adopted(db, it, wanted, now_ms)]
+            ) -> tuple[list[Event], bool]:
+                told = [event for it in found for event in _adopted(db, it, wanted, now_ms)]
+                return told, not set(wanted).isdisjoint(parking.senders(db))
 
-            for event in await self._store.write(adopt):
+            told, parked = await self._store.write(adopt)
+            for event in told:
                 self._tell(event)
+            self.on_new_list(parked)
 
     async def refresh_for_message(self, account: bytes) -> bool:
         """As `refresh`, for a message that cannot be opened yet; False if it did not help."""

@@ -66,6 +66,7 @@ class Engine:
         self.events.told = told
         self.upkeep = asyncio.Event()
         self.parts = self._joined(own)
+        self.parts.directory.on_new_list = self._list_is_new
         tokens, tell, wake = self.parts.tokens, self.events.tell, self.parts.sender.wake
         channel = OwnChannel(self.account, world)
         own_list = OwnList(store, api, tokens, world, channel.list_changed, tell)
@@ -138,23 +139,29 @@ class Engine:
         me = Member(self.account, self.account_key)
         keeper = Keeper(store, self.api, tokens, world, me, tell, self.upkeep.set)
         sender = Sender(store, directory, sealers(sessions), world, tell, keeper.refresh)
+        inbox = joined_inbox(
+            sessions,
+            ciphers=of_groups.ciphers(keeper.offer),
+            reissue=of_groups.reissues(world.rng),
+            member=of_groups.is_member,
+        )
         return Parts(
             store=store,
             tokens=tokens,
             directory=directory,
-            inbox=joined_inbox(
-                sessions,
-                ciphers=of_groups.ciphers(keeper.offer),
-                reissue=of_groups.reissues(world.rng),
-                member=of_groups.is_member,
-            ),
+            inbox=inbox,
             sender=sender,
             events=self.events,
             world=world,
             upkeep=self.upkeep.set,
-            healer=Healer(store, world, sender.wake),
+            healer=Healer(store, world, sender.wake, inbox.resends),
             keeper=keeper,
         )
+
+    def _list_is_new(self, parked: bool) -> None:
+        self.parts.healer.look()
+        if parked:
+            self.upkeep.set()
 
     async def _maintain(self) -> None:
         try:

@@ -1,7 +1,8 @@
-"""Healing: asking the sending device for what this one could not decrypt.
+"""Healing: asking the sending device for what this one could not decrypt, and giving what devices
+may have once their account's list shows them (`linnet.client.resends`).
 
-Only after a minute online, when what was on its way has come; all ids in one request, one request
-an hour to each device, each in a session opened for it. The old session is archived, not
+Asked only after a minute online, when what was on its way has come; all ids in one request, one
+request an hour to each device, each in a session opened for it. The old session is archived, not
 forgotten: what is still under way in it can be read.
 """
 
@@ -13,7 +14,7 @@ import apsw
 from linnet.client import health, lost, outbox
 from linnet.client.environment import Environment
 from linnet.client.health import Count
-from linnet.client.resends import REQUEST_IDS
+from linnet.client.resends import REQUEST_IDS, Resends
 from linnet.client.store import Store
 from linnet.signing.keys import Rng
 
@@ -22,12 +23,20 @@ LOOK_AGAIN_S: Final = 60.0
 
 
 class Healer:
-    """Asks, while a link is live."""
+    """Asks and follows, while a link is live."""
 
-    def __init__(self, store: Store, world: Environment, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, store: Store, world: Environment, wake: Callable[[], None], resends: Resends
+    ) -> None:
         self._store = store
         self._world = world
         self._wake = wake
+        self._resends = resends
+        self._lists_are_new = True
+
+    def look(self) -> None:
+        """A device list is new: what it lets be sent again is sent within the minute."""
+        self._lists_are_new = True
 
     async def run(self) -> None:
         """Ask whenever there is something to ask for, until cancelled; begun with each link."""
@@ -41,6 +50,15 @@ class Healer:
         now_ms = self._world.now_ms()
         if await self._store.write(lambda db: ask(db, now_ms, self._world.rng)):
             self._wake()
+        if self._lists_are_new:
+            await self.follow()
+
+    async def follow(self) -> None:
+        """Send again what devices may have now that lists show them."""
+        now_ms = self._world.now_ms()
+        self._lists_are_new = False
+        await self._store.write(lambda db: self._resends.follow_lists(db, now_ms))
+        self._wake()
 
 
 def ask(db: apsw.Connection, now_ms: int, rng: Rng) -> int:

@@ -21,6 +21,7 @@ class Count(StrEnum):
     """What is counted besides what is dropped."""
 
     UNDECRYPTABLE = "undecryptable"
+    UNVERIFIED = "unverified"
     DAMAGED = "damaged"
     READER_FAILED = "reader_failed"
     """A reader of ours raised what it must not: a bug."""
@@ -33,11 +34,16 @@ class Count(StrEnum):
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """The numbers of one account on this device, since it was registered or linked.
 
-    `undecryptable` counts messages that no session opened, healed later or not; in a healthy run
-    it is 0. `parked` is how many wait now. `dropped` counts by rule.
+    `undecryptable` counts messages that no session or sender key opened, each once, healed later or
+    not; `unverified` those that waited in vain for the device list or sender key of their sender.
+    In a healthy run both are 0. `damaged`: opened, and not what they claimed to be. `reader_failed`
+    is a bug of ours. `resends_asked` counts requests; `resends_answered` and `resends_refused` what
+    others asked of this device, by message; `healed` what came again and took its place. `parked`
+    is how many wait now. `dropped` counts by rule.
     """
 
     undecryptable: int
+    unverified: int
     damaged: int
     reader_failed: int
     resends_asked: int

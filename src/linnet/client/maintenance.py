@@ -1,7 +1,8 @@
 """Maintenance: what an account does now and then, without being asked.
 
 Keys are rotated weekly and refilled when the server runs low; the own device list is signed again
-weekly, long before it expires; parked messages are tried again; what is kept for a time is erased.
+weekly, long before it expires; parked messages are tried again; devices that lists newly show get
+what they may have; what is kept for a time is erased.
 Everything is stored before it is uploaded, and uploaded again as it is until the server has it.
 """
 
@@ -12,7 +13,7 @@ from typing import Final
 
 import apsw
 
-from linnet.client import device_changes, keys, outbox, parking, reading
+from linnet.client import accepted, device_changes, keys, lost, outbox, parking, reading
 from linnet.client.dialogue import Parts, carry_out
 from linnet.client.errors import ClientError, LoggedOut
 from linnet.client.rest import Api
@@ -38,7 +39,7 @@ class Maintenance:
         self._parts = parts
         self._api = api
         self._asked = asked
-        self._duties = (self._unpark, self._keys, *duties)
+        self._duties = (self._unpark, parts.healer.follow, self._keys, *duties)
 
     async def run(self) -> None:
         """Keep things up until cancelled, whatever fails on the way. Raises only LoggedOut."""
@@ -104,3 +105,5 @@ def _prune(db: apsw.Connection, now_ms: int) -> None:
     outbox.prune(db, now_ms)
     reading.prune(db, now_ms)
     device_changes.prune(db, now_ms)
+    accepted.prune(db, now_ms)
+    lost.prune(db, now_ms)

@@ -49,13 +49,11 @@ class Opener:
         held = lists.held(db, frame.sender)
         identity = _speaker(held, frame)
         if held is None or identity is None:
-            parking.park(db, frame, now_ms)
-            return Filed.PARKED
+            return _parked(db, frame, now_ms, learned)
         try:
             z = self._decrypt(db, frame, identity, now_ms)
         except NoSenderKey:
-            parking.park(db, frame, now_ms)
-            return Filed.PARKED
+            return _parked(db, frame, now_ms, learned)
         except CryptoError as error:
             health.count(db, Count.UNDECRYPTABLE)
             lost.add(db, frame, now_ms)
@@ -99,6 +97,13 @@ def _speaker(held: Held | None, frame: Deliver) -> bytes | None:
     return listed.key
 
 
+def _parked(db: apsw.Connection, frame: Deliver, now_ms: int, learned: Learned) -> Filed:
+    """Park it; what made room for it can be verified no more."""
+    for gone in parking.park(db, frame, now_ms):
+        learned.shown |= placeholder(db, gone, now_ms) is Filed.SHOWN
+    return Filed.PARKED
+
+
 def _unread(
     db: apsw.Connection,
     frame: Deliver,
@@ -121,6 +126,7 @@ def placeholder(db: apsw.Connection, frame: Deliver, now_ms: int) -> Filed:
         reading.remember(db, frame, now_ms)
         health.dropped(db, "unverified")
         return Filed.DROPPED
+    health.count(db, Count.UNVERIFIED)
     return store(db, frame, b"", State.UNDECRYPTABLE, reason="unverified")
 
 

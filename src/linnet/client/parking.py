@@ -1,7 +1,8 @@
-"""Parking: ciphertexts whose sender's device list is missing, kept until it is there.
+"""Parking: ciphertexts whose sender's device list or sender key is missing, kept until it is there.
 
 They are committed and acknowledged, never shown before verified, at most `PARK_MESSAGES` and
-`PARK_BYTES` an account, and after `PARK_MS` they become "could not be verified".
+`PARK_BYTES` an account. What waits longer than `PARK_MS`, or has to make room, becomes "could not
+be verified" (`linnet.client.opening`).
 """
 
 from typing import Final
@@ -18,12 +19,13 @@ PARK_BYTES: Final = 4 * 1024 * 1024
 _CODEC: Final = CODECS[MSGPACK]
 
 
-def park(db: apsw.Connection, frame: Deliver, now_ms: int) -> None:
-    """Keep the frame; the oldest of this sender make room if it has too many."""
+def park(db: apsw.Connection, frame: Deliver, now_ms: int) -> list[Deliver]:
+    """Keep the frame. The oldest of this sender make room if it has too many: those."""
     db.execute(
         "INSERT OR IGNORE INTO parked VALUES (?, ?, ?, ?, ?)",
         (frame.conversation, frame.sender, frame.id, _CODEC.encode(frame), now_ms),
     )
+    gone: list[Deliver] = []
     while True:
         count, size = every(
             db,
@@ -31,12 +33,12 @@ def park(db: apsw.Connection, frame: Deliver, now_ms: int) -> None:
             (frame.sender,),
         )[0]
         if count <= PARK_MESSAGES and size <= PARK_BYTES:
-            return
-        db.execute(
+            return gone
+        oldest = (
             "DELETE FROM parked WHERE rowid ="
-            " (SELECT rowid FROM parked WHERE sender = ? ORDER BY rowid LIMIT 1)",
-            (frame.sender,),
+            " (SELECT rowid FROM parked WHERE sender = ? ORDER BY rowid LIMIT 1) RETURNING frame"
         )
+        gone += [_decoded(data) for (data,) in every(db, oldest, (frame.sender,))]
 
 
 def holds(db: apsw.Connection, conversation: bytes, sender: bytes, id: bytes) -> bool:

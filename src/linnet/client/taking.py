@@ -53,10 +53,13 @@ class Filed(Enum):
 @dataclass(slots=True)
 class Learned:
     """What else a message brought: events to tell, and accounts of whom a list or key is new, so
-    that what is parked of them may now be read."""
+    that what is parked of them may now be read. `lists`: a list is new; `shown`: other messages
+    became rows of history."""
 
     events: list[Event] = field(default_factory=list)
     about: set[bytes] = field(default_factory=set)
+    lists: bool = False
+    shown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,7 @@ class Taker:
                     learned.events.append(conflict_event(db, content.sender))
                 if adopted is Adopted.NEW:
                     learned.about.add(content.sender)
+                    learned.lists = True
                     learned.events += device_alerts.untold(db)
             except (NotTrusted, NotAList):
                 continue  # the claim stays a claim, and the server is asked
