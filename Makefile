@@ -30,7 +30,8 @@ test: ## everything under tests/, with what it needs installed first
 	@.ci/test
 
 quick: setup ## the tests that take under a minute together
-	@$(BIN)/pytest -q -n logical --dist loadfile -m "not slow and not referee"
+	@$(BIN)/pytest -q -n logical --dist loadfile --hypothesis-profile quick \
+	  -m "not slow and not referee"
 
 check: setup ## format, lint, types, import rules, spelling
 	$(BIN)/ruff format --check .

@@ -655,7 +655,7 @@ def _memory_disk() -> str | None:
 
 TestSqliteAgainstMemory = TimelineMachine.TestCase
 TestSqliteAgainstMemory.settings = settings(
-    max_examples=30,
+    max_examples=settings().max_examples // 3,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

@@ -42,7 +42,11 @@ def test_a_code_from_a_newer_server_is_judged_by_whether_it_is_retryable() -> No
     assert verdict("brand_new", False, True) is Verdict.FAILED
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=settings().max_examples // 4,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 @given(st.lists(st.sampled_from([*ANSWERS, *FINAL]), max_size=8))
 def test_one_message_has_one_end(answers: list[str]) -> None:
     with tempfile.TemporaryDirectory() as directory:

@@ -55,7 +55,11 @@ forgeries = st.sampled_from(
 )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(
+    max_examples=settings().max_examples,
+    suppress_health_check=[HealthCheck.too_slow],
+    deadline=None,
+)
 @given(
     seed=st.integers(0, 10_000),
     forgery=forgeries,

@@ -78,12 +78,11 @@ def expected(kind: str, channel: Channel, sender: str) -> bool:
             return channel in messages
 
 
-@pytest.mark.parametrize(
-    ("kind", "channel", "sender"), list(product(KINDS, Channel, SENDERS)), ids=str
-)
-def test_the_whole_product_follows_the_rules(kind: str, channel: Channel, sender: str) -> None:
-    allowed = permitted(kind, channel, **SENDERS[sender])
-    assert allowed is expected(kind, channel, sender)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_whole_product_follows_the_rules(kind: str) -> None:
+    for channel, sender in product(Channel, SENDERS):
+        allowed = permitted(kind, channel, **SENDERS[sender])
+        assert allowed is expected(kind, channel, sender), (channel, sender)
 
 
 def test_the_committed_vectors_are_those_this_file_builds() -> None:

@@ -196,4 +196,6 @@ class Log(RuleBasedStateMachine):
 
 
 TestLog = Log.TestCase
-TestLog.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestLog.settings = settings(
+    max_examples=settings().max_examples // 2, stateful_step_count=25, deadline=None
+)

@@ -205,7 +205,9 @@ class Chain(RuleBasedStateMachine):
 
 
 TestChain = Chain.TestCase
-TestChain.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+TestChain.settings = settings(
+    max_examples=settings().max_examples // 4, stateful_step_count=20, deadline=None
+)
 
 
 def test_the_127th_device_is_the_last() -> None:

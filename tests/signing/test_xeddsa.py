@@ -207,7 +207,7 @@ def test_every_flipped_bit_is_noticed() -> None:
         assert not xeddsa.verify(pair.public, b"text", (number ^ 1 << bit).to_bytes(64, "little"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=settings().max_examples // 2, deadline=None)
 @given(seed=st.binary(min_size=32, max_size=32), message=st.binary(max_size=200))
 def test_what_is_signed_verifies_in_both_implementations(seed: bytes, message: bytes) -> None:
     signature = xeddsa.sign(seed, message, os.urandom)
@@ -216,7 +216,7 @@ def test_what_is_signed_verifies_in_both_implementations(seed: bytes, message: b
     assert slow_verify(key, message, signature)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=settings().max_examples // 2, deadline=None)
 @given(
     key=st.binary(max_size=40) | st.binary(min_size=32, max_size=32).map(lambda u: b"\x05" + u),
     signature=st.binary(max_size=70) | st.binary(min_size=64, max_size=64),

@@ -17,6 +17,7 @@ from linnet.wire.errors import RemoteError
 from linnet.wire.frames import ClientFrame, ServerFrame
 from linnet.wire.limits import FRAME_BYTES
 
+MANY = 4 * settings().max_examples
 any_frame = st.sampled_from(CLIENT_FRAMES + SERVER_FRAMES).flatmap(frames)
 
 
@@ -37,14 +38,14 @@ def decode(data: bytes) -> None:
                 assert isinstance(answer, known)
 
 
-@settings(max_examples=500)
+@settings(max_examples=MANY)
 @given(st.binary(max_size=200))
 @example(b"\x91\xa3\xff\xfe\xfd")
 def test_random_bytes(data: bytes) -> None:
     decode(data)
 
 
-@settings(max_examples=300)
+@settings(max_examples=MANY)
 @given(st.sampled_from(CLIENT_FRAMES + SERVER_FRAMES), st.binary(max_size=120))
 def test_random_bytes_after_a_known_type(kind: type[msgspec.Struct], tail: bytes) -> None:
     tag = typing.cast("str", kind.__struct_config__.tag)
@@ -53,7 +54,7 @@ def test_random_bytes_after_a_known_type(kind: type[msgspec.Struct], tail: bytes
     decode(b'{"type":"%s",' % tag.encode() + tail)
 
 
-@settings(max_examples=300)
+@settings(max_examples=MANY)
 @given(any_frame, st.data())
 def test_a_frame_with_bytes_changed_cut_or_put_in(frame: Any, data: st.DataObject) -> None:
     for codec in CODECS.values():
@@ -85,7 +86,7 @@ values: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=MANY)
 @given(st.sampled_from(CLIENT_FRAMES + SERVER_FRAMES), st.lists(values, max_size=20))
 def test_well_formed_values_in_the_wrong_places(
     kind: type[msgspec.Struct], items: list[Any]

@@ -72,7 +72,7 @@ class BadNetwork(RuleBasedStateMachine):
 
 TestBadNetwork = BadNetwork.TestCase
 TestBadNetwork.settings = settings(
-    max_examples=25,
+    max_examples=settings().max_examples // 4,
     stateful_step_count=12,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import httpx
 import msgspec
 import pytest
+from tests.server.api.edge import edge
 from tests.server.kit import NUMBER, Kit, Person, person, register
 
 from linnet.server import api
@@ -38,8 +39,7 @@ def kit() -> Kit:
 
 @pytest.fixture
 async def http(kit: Kit) -> AsyncIterator[httpx.AsyncClient]:
-    app = api.build(kit.services, lambda: True, REQUEST_BYTES)
-    async with _client(app) as client:
+    async with _client(edge(kit.services, REQUEST_BYTES)) as client:
         yield client
 
 
@@ -346,7 +346,7 @@ async def test_an_unforeseen_error_is_internal_and_quotes_nothing(
             raise RuntimeError(f"the number is {NUMBER}")
 
     object.__setattr__(kit.services, "sync", Broken())
-    async with _client(api.build(kit.services, lambda: True, REQUEST_BYTES)) as http:
+    async with _client(edge(kit.services, REQUEST_BYTES)) as http:
         _, login = await _register(http, kit)
         answer = await http.get("/v1/messages/sync", headers=_auth(login))
     assert _problem(answer, "internal").detail == ERRORS["internal"].text
@@ -381,22 +381,22 @@ async def test_alive_and_ready_are_two_things(kit: Kit) -> None:
         assert (await http.get("/readyz")).text == "ready"
 
 
-async def test_metrics_count_routes_and_never_name_anyone(
-    http: httpx.AsyncClient, kit: Kit
-) -> None:
-    _, login = await _register(http, kit)
-    await http.get(f"/v1/accounts/{ids.show(login.account)}/devices", headers=_auth(login))
-    await http.request("BREW", "/coffee")
-    shown = await http.get("/metrics")
-    assert shown.headers["content-type"].startswith("text/plain")
-    assert "active_connections_total 0.0" in shown.text
-    assert (
-        'http_requests_total{method="GET",resource="/v1/accounts/{account}/devices",status="200"}'
-        " 1.0" in shown.text
-    )
-    assert 'method="other",resource="none"' in shown.text
-    assert ids.show(login.account) not in shown.text
-    assert NUMBER not in shown.text
+async def test_metrics_count_routes_and_never_name_anyone(kit: Kit) -> None:
+    counted: Any = api.build(kit.services, lambda: True, REQUEST_BYTES)
+    async with _client(counted) as http:
+        _, login = await _register(http, kit)
+        await http.get(f"/v1/accounts/{ids.show(login.account)}/devices", headers=_auth(login))
+        await http.request("BREW", "/coffee")
+        shown = await http.get("/metrics")
+        assert shown.headers["content-type"].startswith("text/plain")
+        assert "active_connections_total 0.0" in shown.text
+        assert (
+            'http_requests_total{method="GET",resource="/v1/accounts/{account}/devices",status="200"}'
+            " 1.0" in shown.text
+        )
+        assert 'method="other",resource="none"' in shown.text
+        assert ids.show(login.account) not in shown.text
+        assert NUMBER not in shown.text
 
 
 async def test_the_schema_names_every_resource(http: httpx.AsyncClient) -> None:

@@ -109,7 +109,9 @@ async def asked(
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=settings().max_examples,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(spoilt=_spoilt())
 async def test_a_body_with_something_else_in_it_breaks_nothing(

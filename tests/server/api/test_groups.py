@@ -9,10 +9,10 @@ from typing import TypeVar
 import httpx
 import msgspec
 import pytest
+from tests.server.api.edge import edge
 from tests.server.gathering import Gathering, pairs
 from tests.server.kit import Registered, seeded
 
-from linnet.server import api
 from linnet.signing.group_changes import Add, Leave, Promote, Remove
 from linnet.signing.group_entry import group_id
 from linnet.signing.group_fold import fold_log
@@ -32,10 +32,8 @@ def world() -> Gathering:
 
 @pytest.fixture
 async def http(world: Gathering) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(
-        api.build(world.kit.services, lambda: True, REQUEST_BYTES),  # type: ignore[arg-type]
-        raise_app_exceptions=False,
-    )
+    app = edge(world.kit.services, REQUEST_BYTES)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
         yield client
 

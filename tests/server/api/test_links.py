@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import httpx
 import msgspec
 import pytest
+from tests.server.api.edge import edge
 from tests.server.kit import NUMBER, Kit, Registered, person, register
 
-from linnet.server import api
 from linnet.wire import ids, rest
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ def kit() -> Kit:
 
 @pytest.fixture
 async def http(kit: Kit) -> AsyncIterator[httpx.AsyncClient]:
-    app: Any = api.build(kit.services, lambda: True, 512 * 1024)
+    app = edge(kit.services, 512 * 1024)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
         yield client

@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from tests.server.api.edge import edge
 from tests.server.kit import Kit, Registered, register
 from tests.server.services.delivery.records import fresh_id
 
-from linnet.server import api
 from linnet.signing.certificates import verify_sender_certificate
 from linnet.wire import ids, rest
 from linnet.wire.frames import FULL
@@ -43,7 +43,7 @@ async def alice(kit: Kit) -> Registered:
 
 @pytest.fixture
 async def http(kit: Kit) -> AsyncIterator[httpx.AsyncClient]:
-    app: Any = api.build(kit.services, lambda: True, 512 * 1024)
+    app = edge(kit.services, 512 * 1024)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
         yield client

@@ -131,7 +131,11 @@ async def test_what_is_not_a_websocket_frame_ends_the_line_alone(data: bytes) ->
         await still_serves(desk)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=settings().max_examples // 2,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 @given(st.lists(st.binary(max_size=80), min_size=1, max_size=4), st.booleans())
 def test_no_noise_at_all_harms_the_server(noise: list[bytes], framed_noise: bool) -> None:
     async def play() -> None:
