@@ -10,7 +10,7 @@ from tests.scenarios.waiting import eventually, wait_for
 
 from linnet.client import Client, Delivered, Message
 from linnet.client.errors import GroupRefused
-from linnet.client.groups.events import GroupJoined, GroupLeft
+from linnet.client.groups.events import GroupJoined, GroupLeft, GroupReported
 from linnet.signing.group_state import Role
 from linnet.wire.ids import GroupId
 
@@ -49,6 +49,7 @@ async def test_what_one_writes_all_read_and_the_ticks_come(choir: Choir) -> None
     id = await ada.groups.send(group, "Friday at eight?")
     assert await choir.text("ben") == "Friday at eight?"
     assert await choir.text("cleo") == "Friday at eight?"
+    assert (await wait_for(choir.heard["ada"], GroupReported)).group == group
     assert (await wait_for(choir.heard["ada"], Delivered)).id == id
     await choir["ben"].groups.send(group, "Yes.")
     assert await choir.text("ada") == "Yes."

@@ -28,6 +28,7 @@ from linnet.client.cursor import Step
 from linnet.client.events import Arrived, Delivered, Event, State
 from linnet.client.facts import Cursor, Proof, Told
 from linnet.client.groups import book, ticks
+from linnet.client.groups.events import GroupReported
 from linnet.client.opening import Opener, placeholder
 from linnet.client.resends import Resends
 from linnet.client.taking import Filed, Learned
@@ -48,7 +49,7 @@ from linnet.wire.frames import (
     ServerFrame,
     Status,
 )
-from linnet.wire.ids import AccountId, ConversationId, direct_conversation
+from linnet.wire.ids import AccountId, ConversationId, GroupId, direct_conversation
 
 RATE_LIMITED_HOLD_MS: Final = 5_000
 RESEALS_AT_ONCE: Final = 3
@@ -124,6 +125,8 @@ class Inbox:
                 case GroupStatus():
                     for account, delivered in frame.delivered:
                         history.unite_mark(db, frame.conversation, account, delivered)
+                    by = tuple(AccountId(it) for it, _ in frame.delivered if it != self._me)
+                    effects.events.append(GroupReported(GroupId(frame.conversation), by))
                     self._tick(db, frame.conversation, frame.conversation, effects)
                 case GroupChanged():
                     effects.groups.add(frame.group)

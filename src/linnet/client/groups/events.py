@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from linnet.wire.ids import AccountId, ConversationId, GroupId
+from linnet.wire.ids import AccountId, GroupId
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,11 @@ class GroupForked:
 
 @dataclass(frozen=True, slots=True)
 class GroupReported:
-    """✓✓ `by` has what this account sent to the group up to the newest message told of here."""
+    """These members have more of the group's messages than before; `Groups.delivered` says of a
+    message who has it. Once all have it, `Delivered` comes as well."""
 
-    conversation: ConversationId
-    by: AccountId
+    group: GroupId
+    by: tuple[AccountId, ...]
 
 
-GroupEvent = GroupJoined | GroupLeft | GroupChanged | GroupForked
+GroupEvent = GroupJoined | GroupLeft | GroupChanged | GroupForked | GroupReported

@@ -86,6 +86,13 @@ class Groups:
 
         return await self._open().store.read(read)
 
+    async def refresh(self) -> None:
+        """Read all groups on to where the server has them now, rather than soon.
+
+        Raises Offline, Refused, LoggedOut.
+        """
+        await self._open().keeper.catch_up()
+
     async def delivered(self, group: GroupId, conv_seq: int) -> dict[AccountId, bool]:
         """Which of today's other members have the message with this number."""
 

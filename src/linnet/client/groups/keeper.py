@@ -111,6 +111,11 @@ class Keeper:
         now_ms = self._world.now_ms()
         await self._store.write(lambda db: keys.erase_superseded(db, now_ms))
 
+    async def catch_up(self) -> None:
+        """Ask about all groups now and read them on. Raises Offline, Refused, LoggedOut."""
+        for group in await self._moved_on_server():
+            await self._refreshed(group)
+
     async def refresh(self, group: bytes) -> None:
         """Read the log on to its end. Raises Offline, Refused, NotTrusted, LoggedOut."""
         for _ in range(PAGES):
