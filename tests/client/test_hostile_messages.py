@@ -186,8 +186,11 @@ async def test_what_is_parked_too_long_becomes_a_placeholder(tmp_path: Path) -> 
         (clock.now_ms + 13 * DAY_MS, []),
         (clock.now_ms + 15 * DAY_MS, [Undecryptable]),
     ):
-        await bob.store.write(lambda db, n=now_ms: bob.inbox.unpark(db, alice.account, n))  # type: ignore[misc]
+        effects = await bob.store.write(
+            lambda db, n=now_ms: bob.inbox.unpark(db, alice.account, n)  # type: ignore[misc]
+        )
         assert kinds(await bob.shown(alice)) == expected
+        assert not effects.parked  # or upkeep would call itself for as long as anything is parked
     assert await bob.store.read(parking.senders) == []
     await alice.store.close()
     await bob.store.close()

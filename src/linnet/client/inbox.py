@@ -229,7 +229,7 @@ class Inbox:
                 effects.events.append(event)
         effects.arrived |= filed is Filed.SHOWN or learned.shown
         effects.lists |= learned.lists
-        effects.parked |= filed is Filed.PARKED
+        effects.parked |= filed is Filed.PARKED and not freeing  # again is no news
         effects.read |= filed is Filed.READ
         effects.keys_low |= frame.kind == PREKEY and keys.running_low(db)
         if not freeing:
