@@ -51,8 +51,9 @@ bench: setup ## what docs/guides/develop.md lists, each beside something to comp
 	$(BIN)/linnet bench idle --connections 10000
 	$(BIN)/python -m benchmarks.micro.sessions
 
-golden: setup ## the generated parts of docs/protocol and tests/vectors/wire, from the code
+golden: setup ## the generated parts of docs and tests/vectors/wire, from the code
 	@$(BIN)/python -m tests.wire.golden
+	@$(BIN)/python -m tests.hostile.page
 
 chaos: setup ## the nightly loss test: 20 kills
 	@LINNET_CHAOS_KILLS=20 $(BIN)/pytest -q tests/chaos

@@ -56,13 +56,3 @@ def _case(about: str, server: str, verdict: Verdict, client: str) -> Callable[[P
         return play
 
     return declare
-
-
-def table() -> str:
-    """The cases as the threat model shows them."""
-    lines = ["| about | the server | | the client | case |", "|---|---|---|---|---|"]
-    lines += [
-        f"| {case.about} | {case.server} | {case.verdict} | {case.client} | `{case.name}` |"
-        for case in CASES
-    ]
-    return "\n".join(lines)

@@ -3,8 +3,11 @@
 from typing import Final
 
 from tests.hostile import (
+    about_groups,
     about_keys,
     about_lists,
+    about_logs,
+    about_members,
     about_sending,
     in_frames,
     in_order,
@@ -12,7 +15,17 @@ from tests.hostile import (
 )
 from tests.hostile.cases import CASES, Case
 
-MODULES: Final = (about_keys, about_lists, in_frames, in_order, about_sending, over_http)
+MODULES: Final = (
+    about_keys,
+    about_lists,
+    about_logs,
+    about_members,
+    about_groups,
+    in_frames,
+    in_order,
+    about_sending,
+    over_http,
+)
 EVERY_CASE: Final[tuple[Case, ...]] = tuple(
     case for module in MODULES for case in CASES if case.play.__module__ == module.__name__
 )

@@ -16,7 +16,7 @@ from tests.hostile.middle import NOWHERE, Middle
 from tests.scenarios.conftest import Codes
 from tests.scenarios.waiting import PATIENCE_S, eventually
 
-from linnet.client import Client, Connection, ConnectionState, Event, Message, State
+from linnet.client import Client, Connection, ConnectionState, Event, Message, State, sender
 from linnet.client import health as health_module
 from linnet.client.approving import LinkOffer
 from linnet.client.events import Arrived
@@ -25,9 +25,16 @@ from linnet.client.linking import NewDevice
 from linnet.server.app import Server
 from linnet.server.config import Config, Gateway
 from linnet.signing.linking import LinkCode
-from linnet.wire.ids import MessageId
+from linnet.wire.ids import ConversationId, GroupId, MessageId
 
-NUMBERS: Final = {"alice": "+15550100001", "bob": "+15550100002", "carol": "+15550100003"}
+NUMBERS: Final = {
+    "alice": "+15550100001",
+    "bob": "+15550100002",
+    "carol": "+15550100003",
+    "dan": "+15550100004",
+}
+LOOK_AGAIN_S: Final = 0.1
+"""How often a sender looks at what it held back: faster than in life."""
 SERVER: Final = "server"
 E = TypeVar("E")
 
@@ -71,6 +78,19 @@ class Person:
             return [e.text if isinstance(e, Message) else None for e in shown] == list(texts)
 
         await eventually(just_these)
+
+    async def shows_in(self, group: GroupId, *texts: str) -> None:
+        """Wait until exactly these texts are shown in a group, in this order."""
+
+        async def just_these() -> bool:
+            return await self.texts_in(group) == list(texts)
+
+        await eventually(just_these)
+
+    async def texts_in(self, group: GroupId) -> list[str | None]:
+        """What is shown of a group; None for what could not be read."""
+        shown = await self.client.messages(ConversationId(group))
+        return [entry.text if isinstance(entry, Message) else None for entry in shown]
 
     async def says(self, other: "Person", text: str) -> MessageId:
         """Put a text into the outbox."""
@@ -195,6 +215,7 @@ async def register_all(home: Path) -> None:
 async def opened(registered: Path, home: Path, patch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
     """A stage in a copy of those directories."""
     shutil.copytree(registered, home, dirs_exist_ok=True)
+    patch.setattr(sender, "LOOK_AGAIN_S", LOOK_AGAIN_S)
     async with (
         _server(home) as server,
         asyncio.TaskGroup() as tasks,

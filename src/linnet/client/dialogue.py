@@ -258,7 +258,7 @@ def carry_out(effects: Effects, parts: Parts) -> None:
         parts.events.messages_arrived()
     for group in effects.groups:
         parts.keeper.hint(group)
-    if effects.parked:
+    if effects.parked or parts.keeper.offered:
         parts.keeper.look()
     if effects.lists:
         parts.healer.look()

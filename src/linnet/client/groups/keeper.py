@@ -73,6 +73,11 @@ class Keeper:
         """A message brought this. Called from any thread."""
         self._offers.append(page)
 
+    @property
+    def offered(self) -> bool:
+        """Whether messages brought something that nobody looked at yet."""
+        return bool(self._offers)
+
     def look(self) -> None:
         """Something is parked, or was offered: see whether a log is missing."""
         self._wake.set()
