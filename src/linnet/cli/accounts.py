@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 from linnet.cli.failures import Failure
+from linnet.cli.group.refusals import group_refused
 from linnet.client import (
     AccountInUse,
     AlreadyRegistered,
@@ -28,6 +29,7 @@ from linnet.client import (
     TextTooLong,
     UnknownRecipient,
 )
+from linnet.client.errors import GroupRefused, KeyChanged, NotMember
 from linnet.wire.ids import AccountId, parse
 
 _ASK_ON_S = 0.1
@@ -85,6 +87,16 @@ def _failure(directory: Path, error: ClientError) -> Failure:
                 f"{directory} cannot be used.",
                 f"{error}.",
                 "Is the disk full, or does it belong to another user?",
+            )
+        case GroupRefused():
+            return group_refused(error.reason)
+        case NotMember():
+            return group_refused("not_member")
+        case KeyChanged():
+            return Failure(
+                "they show new keys.",
+                "They registered again, or somebody is in between.",
+                "Compare safety numbers, then `linnet safety NUMBER --accept`.",
             )
         case NotTrusted():
             return Failure(

@@ -11,6 +11,7 @@ from linnet.cli.devices.approve import approve
 from linnet.cli.devices.devices import devices
 from linnet.cli.devices.link import link
 from linnet.cli.devices.recover import recover
+from linnet.cli.group.group import group
 from linnet.cli.listen import listen
 from linnet.cli.register import register
 from linnet.cli.safety import safety
@@ -32,6 +33,7 @@ app.command()(register)
 app.command()(send)
 app.command()(listen)
 app.command()(chat)
+app.add_typer(group, name="group")
 app.command()(safety)
 app.command()(link)
 app.command()(approve)

@@ -12,8 +12,7 @@ from linnet.cli.failures import Failure
 from linnet.cli.places import As, AsJson, Dir, account_directory
 
 if TYPE_CHECKING:
-    from linnet.client import Client, Event
-    from linnet.wire.ids import AccountId
+    from linnet.client import Event
 
 
 def listen(
@@ -29,7 +28,8 @@ def listen(
     """Print what arrives, until Ctrl-C.
 
     With --json a line for each event: `message`, `sent`, `delivered`, `not_sent`,
-    `identity_changed`, `connection`. Only messages count for --once and --count.
+    `identity_changed`, `connection`, `group_changed`, `group_reported` and others. Only messages
+    count for --once and --count.
 
     Example: `linnet listen --json --once`
     """
@@ -46,17 +46,17 @@ async def _listen(
     import asyncio
 
     from linnet.cli.accounts import opened, read_all
+    from linnet.cli.names import Names
     from linnet.cli.told import as_line, as_object, is_arrival
     from linnet.client import Connection, ConnectionState
 
     left = count
-    people: dict[AccountId, str] = {}
     try:
         async with asyncio.timeout(within_s), opened(directory) as client:
-            events = client.events()
+            events, names = client.events(), Names(client)
             async for event in events:
-                people.update(await named(client, event))
-                _print(as_object(event) if as_json else as_line(event, lambda a: called(people, a)))
+                await names.learn(event)
+                _print(as_object(event) if as_json else as_line(event, names.person, names.group))
                 if isinstance(event, ConnectionState) and event.state is Connection.STOPPED:
                     raise stopped(event)
                 if is_arrival(event) and left is not None:
@@ -67,23 +67,6 @@ async def _listen(
     except TimeoutError:
         if left != 0:
             raise Failure(f"nothing more arrived within {within_s:g} s.") from None
-
-
-async def named(client: Client, event: Event) -> dict[AccountId, str]:
-    """What whom an event is about is called here: their name, or else their number."""
-    account = getattr(event, "sender", getattr(event, "account", None))
-    if account is None:
-        return {}
-    contact = await client.contacts.get(account)
-    return {account: contact.name or contact.number}
-
-
-def called(people: dict[AccountId, str], account: AccountId) -> str:
-    """How to name an account on a line: what it is called, or its id."""
-    from linnet.cli.told import plain
-    from linnet.wire.ids import show
-
-    return plain(people.get(account, "")) or show(account)
 
 
 def stopped(event: Event) -> Failure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,21 +13,27 @@ from linnet.cli.failures import Failure
 from linnet.cli.places import As, AsJson, Dir, account_directory
 
 if TYPE_CHECKING:
-    from linnet.client import Client
-    from linnet.wire.ids import MessageId
+    from linnet.client import Client, State
+    from linnet.client.groups.groups import GroupInfo
+    from linnet.wire.ids import AccountId, MessageId
+
+    To = AccountId | str | GroupInfo
+
+
+Delivered = Annotated[
+    bool,
+    typer.Option("--delivered", help="Wait until they have it (✓✓); in a group, all of them."),
+]
+Wait = Annotated[float, typer.Option(min=0, help="Seconds to wait; then the message stays queued.")]
 
 
 def send(
-    to: Annotated[str, typer.Argument(help="An E.164 number or an account id.")],
+    to: Annotated[str, typer.Argument(help="An E.164 number, an account id, or a group.")],
     text: Annotated[str, typer.Argument(help="What to say; - reads it from standard input.")],
     directory: Dir,
     person: As = None,
-    delivered: Annotated[
-        bool, typer.Option("--delivered", help="Wait until a device of theirs has it (✓✓).")
-    ] = False,
-    wait: Annotated[
-        float, typer.Option(min=0, help="Seconds to wait; then the message stays queued.")
-    ] = 30.0,
+    delivered: Delivered = False,
+    wait: Wait = 30.0,
     as_json: AsJson = False,
 ) -> None:
     """Send a text, encrypted end to end, and wait until the server has it (✓).
@@ -34,41 +41,85 @@ def send(
     A message that could not go out in time stays queued in the account and goes out whenever
     that account is next online; the exit code is 1 then.
 
-    Example: `linnet send +4917604069002 "Shall we meet at eight?"`
+    Examples: `linnet send +4917604069002 "Shall we meet at eight?"` ·
+    `linnet send Choir "Friday at eight?"`
     """
     from linnet.cli.running import run
 
-    text = sys.stdin.read().rstrip("\n") if text == "-" else text
     where = account_directory(directory, person)
-    run(_send(where, to, text, delivered, wait, as_json))
+    run(deliver(where, lambda client: _named(client, to), said(text), delivered, wait, as_json))
 
 
-async def _send(
-    directory: Path, to: str, text: str, delivered: bool, wait_s: float, as_json: bool
+def said(text: str) -> str:
+    """The text itself, or standard input where it is `-`."""
+    return sys.stdin.read().rstrip("\n") if text == "-" else text
+
+
+async def _named(client: Client, to: str) -> To:
+    from linnet.cli.names import addressee
+
+    return await addressee(client, to)
+
+
+async def deliver(
+    directory: Path,
+    find: Callable[[Client], Awaitable[To]],
+    text: str,
+    delivered: bool,
+    wait_s: float,
+    as_json: bool,
 ) -> None:
+    """Send a text to whom or what `find` finds, and wait. Raises Failure."""
     import asyncio
-    import json
     from contextlib import suppress
 
-    from linnet.cli.accounts import opened, recipient
+    from linnet.cli.accounts import opened
     from linnet.client import State
-    from linnet.wire.ids import show
 
-    whom = recipient(to)
     wanted = State.DELIVERED if delivered else State.SENT
     async with opened(directory) as client:
-        id = await client.send(whom, text)
+        to = await find(client)
+        id = await _taken(client, to, text)
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 await _reached(client, id, wanted)
         state = await client.state(id)
+        members = None if isinstance(to, bytes | str) else await has_it(client, to, id)
     assert state is not None
+    _say(id, state, members, as_json)
+    if state is not State.DELIVERED and state is not wanted:
+        raise _not_reached(state, members)
+
+
+def _say(
+    id: MessageId, state: State, members: Mapping[AccountId, bool] | None, as_json: bool
+) -> None:
+    import json
+
+    from linnet.wire.ids import show
+
     if as_json:
-        print(json.dumps({"id": show(id), "state": state.value}))
+        told: dict[str, object] = {"id": show(id), "state": state.value}
+        if members is not None:
+            told["delivered"] = {show(account): has for account, has in members.items()}
+        print(json.dumps(told))
     elif state in _TICKS:
         print(f"{_TICKS[state]} {state}")
-    if state is not State.DELIVERED and state is not wanted:
-        raise _not_reached(state)
+
+
+async def _taken(client: Client, to: To, text: str) -> MessageId:
+    if isinstance(to, bytes | str):
+        return await client.send(to, text)
+    return await client.groups.send(to.group, text)
+
+
+async def has_it(client: Client, group: GroupInfo, id: MessageId) -> Mapping[AccountId, bool]:
+    """Which other members have a message of ours; nobody while it is on its way to the server."""
+    newest = await client.messages(group.conversation)
+    seq = next((it.conv_seq for it in newest if it.id == id), None)
+    if seq is None:
+        return dict.fromkeys(group.members.keys() - {client.account}, False)
+    return await client.groups.delivered(group.group, seq)
 
 
 _TICKS = {"sent": "✓", "delivered": "✓✓"}
@@ -90,13 +141,18 @@ async def _reached(client: Client, id: MessageId, wanted: str) -> None:
                 pass
 
 
-def _not_reached(state: str) -> Failure:
+def _not_reached(state: str, members: Mapping[AccountId, bool] | None) -> Failure:
     match state:
         case "sending":
             return Failure(
                 "the server could not be reached in time.",
                 "The message is queued.",
                 "It goes out when this account is next online, as in `linnet listen`.",
+            )
+        case "sent" if members is not None:
+            return Failure(
+                f"the message was sent, and {sum(members.values())} of {len(members)} have it.",
+                do="The others will, when they are online.",
             )
         case "sent":
             return Failure(

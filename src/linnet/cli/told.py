@@ -23,7 +23,11 @@ from linnet.client import (
     NumberMoved,
     Undecryptable,
 )
+from linnet.client.events import Healed
+from linnet.client.groups.events import GroupChanged, GroupForked, GroupJoined, GroupLeft
 from linnet.wire.ids import AccountId, show
+
+GroupNews = GroupJoined | GroupLeft | GroupChanged | GroupForked
 
 
 def is_arrival(event: Event) -> bool:
@@ -64,11 +68,20 @@ def clock(when: datetime) -> str:
     return when.astimezone().strftime("%H:%M")
 
 
-def as_line(event: Event, who: Callable[[AccountId], str] = show) -> str | None:
-    """A line for a person; None for what a person need not see. `who` names accounts."""
+def as_line(
+    event: Event,
+    who: Callable[[AccountId], str] = show,
+    group: Callable[[bytes], str] = lambda conversation: "",
+) -> str | None:
+    """A line for a person; None for what a person need not see. `who` names accounts, `group` the
+    group of a conversation."""
     match event:
         case Message() | Undecryptable() | Damaged():
-            return f"{clock(event.sent_at)} {who(event.sender)}: {words(event)}"
+            return said(event, who, group)
+        case Healed(message=Message() as message):
+            return f"{said(message, who, group)} [sent again]"
+        case GroupJoined() | GroupLeft() | GroupChanged() | GroupForked():
+            return f"{group(event.group) or 'A group'}: {of_group(event, who)}"
         case NotSent():
             return f"A message was not sent: {event.reason or event.state}."
         case IdentityChanged():
@@ -92,6 +105,41 @@ def as_line(event: Event, who: Callable[[AccountId], str] = show) -> str | None:
             return None  # ticks, and what is for programs
 
 
+def said(message: Arrived, who: Callable[[AccountId], str], group: Callable[[bytes], str]) -> str:
+    """When, where, who and what."""
+    where = group(message.conversation)
+    at = f"{clock(message.sent_at)} {where} ·" if where else clock(message.sent_at)
+    return f"{at} {who(message.sender)}: {words(message)}"
+
+
+def of_group(event: GroupNews, who: Callable[[AccountId], str]) -> str:
+    """What happened to a group, in a sentence that follows its name."""
+    match event:
+        case GroupJoined(by=by):
+            return f"you are a member now, added by {who(by)}"
+        case GroupLeft(by=by):
+            return f"you are not a member any more, by {who(by)}"
+        case GroupForked():
+            return "members were shown different histories of it: nothing is sent to it any more"
+        case GroupChanged(by=by, what=what, about=about):
+            people = ", ".join(who(account) for account in about)
+            return _CHANGES.get(what, "{by} changed it ({what})").format(
+                by=who(by), what=what, people=people
+            )
+
+
+_CHANGES = {
+    "add": "{by} added {people}",
+    "remove": "{by} removed {people}",
+    "leave": "{by} left",
+    "promote": "{by} made {people} an admin",
+    "demote": "{by} made {people} an ordinary member",
+    "rekey": "{by} let {people} go on under new keys",
+    "retitle": "{by} changed the title",
+    "confirm": "{by} confirmed the devices of their account",
+}
+
+
 def device(event: DeviceAdded | DeviceRemoved) -> str:
     """A device, as a person knows it."""
     name = plain(event.name)
@@ -108,23 +156,9 @@ def as_object(event: Event) -> str:
 
 
 def _name(event: Event) -> str:
-    match event:
-        case NotSent():
-            return "not_sent"
-        case IdentityChanged():
-            return "identity_changed"
-        case ConnectionState():
-            return "connection"
-        case DeviceAdded():
-            return "device_added"
-        case DeviceRemoved():
-            return "device_removed"
-        case MainDeviceNeeded():
-            return "main_device_needed"
-        case NumberMoved():
-            return "number_moved"
-        case _:
-            return type(event).__name__.lower()
+    """The name of its class, in small letters with underscores."""
+    name = type(event).__name__.removesuffix("State")
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)[1:]
 
 
 def _fields(event: Event) -> dict[str, Any]:
@@ -137,6 +171,19 @@ def _slots(base: type) -> tuple[str, ...]:
 
 
 def _value(value: object) -> object:
-    if isinstance(value, bytes):
-        return show(value)
-    return value.isoformat() if isinstance(value, datetime) else value
+    match value:
+        case bytes() if len(value) == _ID_BYTES:
+            return show(value)
+        case bytes():
+            return value.hex()
+        case datetime():
+            return value.isoformat()
+        case tuple():
+            return [_value(one) for one in value]
+        case Message() | Undecryptable() | Damaged():
+            return _fields(value)
+        case _:
+            return value
+
+
+_ID_BYTES = 16

@@ -24,7 +24,7 @@ class GroupLeft:
 @dataclass(frozen=True, slots=True)
 class GroupChanged:
     """An entry of the log took effect. `what` is the name of the change (`add`, `remove`, `leave`,
-    `promote`, `demote`, `rekey`, `title`, `confirm`), `about` whom it concerns."""
+    `promote`, `demote`, `rekey`, `retitle`, `confirm`), `about` whom it concerns."""
 
     group: GroupId
     by: AccountId

@@ -39,11 +39,13 @@ ROUNDS: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class GroupInfo:
-    """A group as its log says. `title` is None if there is none, or its key is not here yet."""
+    """A group as its log says. `title` is None if there is none (then `titled` is False), or if
+    its key is not here yet."""
 
     group: GroupId
     version: int
     title: str | None = field(repr=False)
+    titled: bool
     members: Mapping[AccountId, Role]
     member: bool
     forked: bool
@@ -251,6 +253,7 @@ def _info(db: apsw.Connection, id: bytes) -> GroupInfo:
         group=GroupId(id),
         version=state.version,
         title=secrets.title(db, state),
+        titled=state.title is not None,
         members={AccountId(account): it.role for account, it in state.members.items()},
         member=held.member,
         forked=held.alarm is not None,

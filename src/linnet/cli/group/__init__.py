@@ -1,0 +1,1 @@
+"""`linnet group`: make groups, see them, change them, write to them."""
