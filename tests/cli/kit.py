@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -86,6 +89,49 @@ def started(*arguments: object, **environment: str) -> Iterator[subprocess.Popen
         process.wait(WITHIN_S)
         process.stdin.close()
         process.stdout.close()
+
+
+class Terminal:
+    """A command in a terminal of its own."""
+
+    def __init__(self, *arguments: object) -> None:
+        ours, theirs = pty.openpty()
+        self._ours = ours
+        self.shown = ""
+        self.process = subprocess.Popen(
+            [*LINNET, *map(str, arguments)],
+            preexec_fn=lambda: os.login_tty(theirs),
+            pass_fds=(theirs,),
+        )
+        os.close(theirs)
+
+    def type(self, keys: str) -> None:
+        os.write(self._ours, keys.encode())
+
+    def see(self, text: str) -> str:
+        """Read until this is shown; what was shown since the last time, with it."""
+        deadline = time.monotonic() + WITHIN_S
+        while text not in self.shown:
+            assert time.monotonic() < deadline, self.shown
+            if select.select([self._ours], [], [], 0.1)[0]:
+                self.shown += os.read(self._ours, 65536).decode()
+        seen, _, self.shown = self.shown.partition(text)
+        return seen + text
+
+    def end(self) -> int:
+        code = self.process.wait(WITHIN_S)
+        os.close(self._ours)
+        return code
+
+
+def registered(town: Served, directory: Path, number: str) -> dict[str, Any]:
+    """An account in `directory`, made in the two steps of a program."""
+    arguments = ["register", "--number", number, "--server", town.url, "--dir", directory]
+    linnet(*arguments)
+    done = linnet(*arguments, "--code", town.code_for(number), "--json")
+    assert done.code == 0, done.err
+    account: dict[str, Any] = done.json
+    return account
 
 
 def line_of(process: subprocess.Popen[str]) -> str:

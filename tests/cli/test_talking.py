@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import pty
-import select
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cli.kit import LINNET, WITHIN_S, Ran, Served, line_of, linnet, served, started
+from tests.cli.kit import (
+    LINNET,
+    WITHIN_S,
+    Ran,
+    Served,
+    Terminal,
+    line_of,
+    linnet,
+    served,
+    started,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -137,39 +144,6 @@ def test_piped_lines_are_a_chat_that_ends_when_the_server_has_them(world: World)
     events = [json.loads(line) for line in heard.out.splitlines()]
     texts = [event["text"] for event in events if event["event"] == "message"]
     assert texts == ["one", "/two", "three"]
-
-
-class Terminal:
-    """A chat in a terminal of its own."""
-
-    def __init__(self, *arguments: object) -> None:
-        ours, theirs = pty.openpty()
-        self._ours = ours
-        self.shown = ""
-        self.process = subprocess.Popen(
-            [*LINNET, *map(str, arguments)],
-            preexec_fn=lambda: os.login_tty(theirs),
-            pass_fds=(theirs,),
-        )
-        os.close(theirs)
-
-    def type(self, keys: str) -> None:
-        os.write(self._ours, keys.encode())
-
-    def see(self, text: str) -> str:
-        """Read until this is shown; what was shown since the last time, with it."""
-        deadline = time.monotonic() + WITHIN_S
-        while text not in self.shown:
-            assert time.monotonic() < deadline, self.shown
-            if select.select([self._ours], [], [], 0.1)[0]:
-                self.shown += os.read(self._ours, 65536).decode()
-        seen, _, self.shown = self.shown.partition(text)
-        return seen + text
-
-    def end(self) -> int:
-        code = self.process.wait(WITHIN_S)
-        os.close(self._ours)
-        return code
 
 
 def test_two_terminals_talk_and_what_is_being_typed_stays_whole(world: World) -> None:

@@ -79,7 +79,13 @@ def _failure(directory: Path, error: ClientError) -> Failure:
     match error:
         case Refused():
             return refused(error.code, error.retry_after_s)
-        case LinkFailed() | RecoveryFailed() | NumberChanged():
+        case NumberChanged():
+            return Failure(
+                "nothing was sent: the number has another account than before.",
+                "It has a new owner, or the same person registered anew without recovery code.",
+                "Make sure who it is, with `linnet safety NUMBER`; then say `--accept` to that.",
+            )
+        case LinkFailed() | RecoveryFailed():
             what, _, do = f"{error}".partition(". ")
             return Failure(f"{what}.", do=do and f"{do}.")
         case StoreUnavailable():

@@ -77,10 +77,13 @@ def stopped(event: Event) -> Failure:
             "another program took over this account's connection.",
             do="Use a copy of an account directory nowhere: it breaks its keys.",
         )
-    return Failure(
-        f"the server ended the connection for good: {reason or 'no reason given'}.",
-        do="If it was taken off the account, run `linnet link` with another --dir.",
-    )
+    if reason in ("revoked", "logged_out"):
+        return Failure(
+            "this device was taken off the account, or its login ended.",
+            "What it has stays readable in its directory; nothing new arrives.",
+            "To use the account here again, run `linnet link` with another --dir.",
+        )
+    return Failure(f"the server ended the connection for good: {reason or 'no reason given'}.")
 
 
 def _print(line: str | None) -> None:

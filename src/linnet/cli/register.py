@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from linnet.cli.asking import typed
 from linnet.cli.failures import Failure
 from linnet.cli.places import E164, AsJson, Dir, Server, checked_number, checked_server
 
@@ -58,16 +58,7 @@ class Codes:
             )
         if self._asked > 1:
             sys.stderr.write("That code is wrong.\n")
-        return _asked()
-
-
-def _asked() -> str:
-    """What a person types. Ctrl-C ends the command here and now, not when the loop runs again."""
-    held = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        return str(typer.prompt("Code sent to the number", err=True))
-    finally:
-        signal.signal(signal.SIGINT, held)
+        return typed("Code sent to the number")
 
 
 async def _register(

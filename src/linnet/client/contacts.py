@@ -34,9 +34,7 @@ class Contacts:
 
     async def all(self) -> list[Contact]:
         """Everybody, by account id."""
-        return await self._store.read(
-            lambda db: [_contact(key, value) for key, value in synced.of_scope(db, SCOPE)]
-        )
+        return await self._store.read(everybody)
 
     async def get(self, account: AccountId) -> Contact:
         """What is known of an account."""
@@ -55,6 +53,16 @@ class Contacts:
 def known(db: apsw.Connection, account: bytes) -> Contact:
     """What is known of an account."""
     return _contact(account, synced.value(db, SCOPE, account))
+
+
+def everybody(db: apsw.Connection) -> list[Contact]:
+    """As `Contacts.all`."""
+    return [_contact(key, value) for key, value in synced.of_scope(db, SCOPE)]
+
+
+def with_number(db: apsw.Connection, number: str) -> list[Contact]:
+    """Who has this number; several only until own devices that learnt it at once are in step."""
+    return [contact for contact in everybody(db) if contact.number == number]
 
 
 def keep(db: apsw.Connection, channel: OwnChannel, account: bytes, number: str, name: str) -> None:

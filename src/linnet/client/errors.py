@@ -4,6 +4,8 @@ No text holds plaintext, keys, tokens, phone numbers or addresses. What the serv
 its code (`linnet.wire.errors`, and docs/protocol/errors.md).
 """
 
+from linnet.wire.ids import AccountId
+
 
 class ClientError(Exception):
     """Base of everything the SDK raises on purpose."""
@@ -103,7 +105,11 @@ class GroupRefused(ClientError):
 
 class NumberChanged(ClientError):
     """The number belongs to another account than the one written to before: nothing was sent.
-    `Client.accept_number_change` goes on with the new account."""
+    `now` is that account; `Client.accept_number_change` goes on with it."""
+
+    def __init__(self, text: str, now: AccountId | None = None) -> None:
+        super().__init__(text)
+        self.now = now
 
 
 class BadAddress(ClientError):

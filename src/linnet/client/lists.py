@@ -158,6 +158,12 @@ def doubt(db: apsw.Connection, account: bytes, *, set: int = 0, version: int = 0
     )
 
 
+def changed(db: apsw.Connection, account: bytes) -> DeviceList | None:
+    """The list under another account key that was set aside, if there is one."""
+    row = first(db, "SELECT changed_body FROM lists WHERE account = ?", (account,))
+    return None if row is None or row[0] is None else decode_list(row[0])
+
+
 def accept_changed(db: apsw.Connection, account: bytes, now_ms: int) -> bool:
     """Pin the account key that was set aside. False if there is none.
 

@@ -2,7 +2,8 @@
 
 Whoever takes over a number, by a new SIM or by registering without the recovery code, has the
 number and a new account. What was said to the account before is not for that one: from the moment
-this is noticed nothing is sent by this number until a person accepts it.
+this is noticed nothing is sent by this number until a person accepts it, on any of the account's
+devices: whose a number is stands in the contacts, which they have in common.
 """
 
 from collections.abc import Callable, Sequence
@@ -127,13 +128,18 @@ class Numbers:
         if _known(db, number) == account:
             return
         db.execute("INSERT OR REPLACE INTO numbers VALUES (?, ?)", (number, account))
+        for before in contacts.with_number(db, number):
+            contacts.keep(db, self._channel, before.account, "", before.name)
         name = contacts.known(db, account).name
         contacts.keep(db, self._channel, account, number, name)
 
 
 def _known(db: apsw.Connection, number: str) -> AccountId | None:
+    """Whose the number is: as asked here, unless another own device has said otherwise since."""
     row = first(db, "SELECT account FROM numbers WHERE number = ?", (number,))
-    return None if row is None else AccountId(row[0])
+    asked = None if row is None else AccountId(row[0])
+    told = [contact.account for contact in contacts.with_number(db, number)]
+    return asked if asked in told or not told else told[0]
 
 
 def _moved(db: apsw.Connection, number: str) -> AccountId | None:
@@ -142,18 +148,17 @@ def _moved(db: apsw.Connection, number: str) -> AccountId | None:
 
 
 def _settled(db: apsw.Connection, number: str) -> AccountId | None:
-    if _moved(db, number) is not None:
+    known, moved = _known(db, number), _moved(db, number)
+    if moved is not None and moved != known:
         raise NumberChanged(
             "the number belongs to another account than before: a new owner, or the same person"
-            " who registered anew. Make sure who it is, then accept the change"
+            " who registered anew. Make sure who it is, then accept the change",
+            now=moved,
         )
-    return _known(db, number)
+    return known
 
 
 def _page(db: apsw.Connection, after: str) -> list[str]:
-    rows = every(
-        db,
-        "SELECT number FROM numbers WHERE number > ? ORDER BY number LIMIT ?",
-        (after, CHECK_AT_ONCE),
-    )
-    return [row[0] for row in rows]
+    asked = {row[0] for row in every(db, "SELECT number FROM numbers", ())}
+    numbers = asked | {contact.number for contact in contacts.everybody(db)}
+    return sorted(number for number in numbers if number > after)[:CHECK_AT_ONCE]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from linnet.cli.failures import Failure
+from linnet.cli.asking import must_be_answered, wanted
 from linnet.cli.places import As, AsJson, Dir, account_directory
 
 if TYPE_CHECKING:
@@ -31,6 +30,8 @@ def approve(
     """
     from linnet.cli.running import run
 
+    if not yes:
+        must_be_answered()  # before anything is asked of the server: a code is good once
     run(_approve(account_directory(directory, person), code, yes, as_json))
 
 
@@ -54,11 +55,9 @@ async def _approve(directory: Path, code: str, yes: bool, as_json: bool) -> None
 
 
 def asked(offer: LinkOffer) -> bool:
-    """Whether a person wants this device. Raises Failure where there is nobody to ask."""
+    """Whether a person wants this device."""
     from linnet.cli.told import KINDS, plain
 
-    if not sys.stdin.isatty():
-        raise Failure("there is nobody to ask.", do="Run it in a terminal, or with --yes.")
     kind, name = KINDS.get(offer.kind, "device"), plain(offer.name)
     called = f" that calls itself “{name}”" if name else ""
-    return typer.confirm(f"Link a {kind}{called}?", err=True)
+    return wanted(f"Link a {kind}{called}?")

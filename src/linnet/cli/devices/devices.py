@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,8 +26,14 @@ def default(
 
     Example: `linnet devices list --json`
     """
-    if context.invoked_subcommand is None:
+    command = context.invoked_subcommand
+    if command is None:
         show(directory, person, as_json)
+        return
+    for name in context.params:  # taken here and forgotten, they would be of another account
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter(f"write the options after `{command}`")
 
 
 @devices.command("list")
@@ -45,6 +53,7 @@ def rename(
     name: Annotated[str, typer.Argument(help="At most 64 bytes are kept.")],
     directory: Dir,
     person: As = None,
+    as_json: AsJson = False,
 ) -> None:
     """Call a device something else. On the main device.
 
@@ -52,7 +61,7 @@ def rename(
     """
     from linnet.cli.running import run
 
-    run(_rename(account_directory(directory, person), device, name))
+    run(_rename(account_directory(directory, person), device, name, as_json))
 
 
 @devices.command()
@@ -61,6 +70,7 @@ def revoke(
     directory: Dir,
     person: As = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Take a device off the account: it is logged out and reads nothing new. On the main device.
 
@@ -70,14 +80,10 @@ def revoke(
     """
     from linnet.cli.running import run
 
-    if not yes:
-        typer.confirm(f"Take device {device} off your account?", abort=True, err=True)
-    run(_revoke(account_directory(directory, person), device))
+    run(_revoke(account_directory(directory, person), device, yes, as_json))
 
 
 async def _list(directory: Path, as_json: bool) -> None:
-    import json
-
     from linnet.cli.accounts import in_words
     from linnet.client import Client
 
@@ -94,22 +100,36 @@ async def _list(directory: Path, as_json: bool) -> None:
         print(_as_line(device))
 
 
-async def _rename(directory: Path, device: int, name: str) -> None:
+async def _rename(directory: Path, device: int, name: str, as_json: bool) -> None:
     from linnet.cli.accounts import opened
 
     async with opened(directory) as client:
         await client.devices.rename(device, name)
         await client.flush()
-    print("Renamed.")
+        [renamed] = [one for one in await client.devices.all() if one.id == device]
+    print(json.dumps(_as_object(renamed)) if as_json else _as_line(renamed))
 
 
-async def _revoke(directory: Path, device: int) -> None:
+async def _revoke(directory: Path, device: int, yes: bool, as_json: bool) -> None:
     from linnet.cli.accounts import opened
 
     async with opened(directory) as client:
+        found = [one for one in await client.devices.all() if one.id == device]
+        if found and not yes and not _wanted(found[0]):
+            raise typer.Exit(1)
         await client.devices.revoke(device)
         await client.flush()
-    print(f"Device {device} is off the account.")
+    if as_json:
+        print(json.dumps({"device": device, "revoked": True}))
+    else:
+        print(f"Device {device} is off the account.")
+
+
+def _wanted(device: OwnDevice) -> bool:
+    from linnet.cli.asking import wanted
+
+    sys.stderr.write(f"{_as_line(device)}\n")
+    return wanted("Take it off your account?")
 
 
 def _as_line(device: OwnDevice) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from linnet.cli.failures import Failure
+from linnet.cli.asking import typed, wanted
 from linnet.cli.places import E164, AsJson, Dir, Server, checked_number, checked_server
 from linnet.cli.register import Codes
 
@@ -51,7 +51,7 @@ def recover(
 def _secret() -> str:
     if not sys.stdin.isatty():
         return sys.stdin.readline().strip()
-    return str(typer.prompt("Recovery code", err=True))
+    return typed("Recovery code")
 
 
 async def _recover(
@@ -95,6 +95,4 @@ def _asked(devices: Sequence[FoundDevice]) -> bool:
         fate = "is taken off" if device.main else "stays"
         kind = KINDS.get(device.kind, "device")
         sys.stderr.write(f"{device.id:>3}  {kind:<8}  since {added}  {fate}\n")
-    if not sys.stdin.isatty():
-        raise Failure("there is nobody to ask.", do="Run it in a terminal, or with --yes.")
-    return typer.confirm("Make this machine the main device?", err=True)
+    return wanted("Make this machine the main device?")
