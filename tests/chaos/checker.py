@@ -8,56 +8,37 @@ sets and not gone, *shown* is a row in a client's store.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from enum import Enum
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
-import msgspec
+from tests.chaos import checker_groups, checker_sealed
 from tests.chaos.history import (
+    Accounted,
     Acked,
     Device,
     Event,
+    Gathered,
     Gone,
     Listed,
     Refused,
     Resynced,
     Row,
     Sent,
+    Settled,
     Shown,
     Told,
     Tried,
 )
+from tests.chaos.ticks import members
+from tests.chaos.violations import Kind, Violation, named, short
 
 from linnet.wire.errors import ERRORS
-from linnet.wire.frames import FULL, Interval
+from linnet.wire.frames import FULL
 
 Key = tuple[bytes, Device, bytes]
 """(conversation, sending device, id): the scope of an id."""
 Place = tuple[bytes, int]
 """(conversation, conv_seq)."""
-
-
-class Kind(Enum):
-    """Each way to break a promise."""
-
-    MISSING = "acknowledged, but not shown on an entitled device"
-    TWICE = "shown more than once on a device"
-    NUMBERS = "devices do not agree which conv_seq an id has"
-    ORDER = "a history is not in conv_seq order"
-    HOLE = "a hole in conv_seq that nothing accounts for"
-    CHAIN = "a row that does not follow the one before it"
-    AHEAD = "an ack of what was not committed"
-    COVERED = "`delivered` covers what no entitled device committed"
-    FELL = "`delivered` fell"
-    OUTCOME = "an id with two outcomes"
-    INVENTED = "shown, but never said to this device"
-    ALTERED = "shown with other bytes than were said"
-
-
-class Violation(msgspec.Struct, frozen=True):
-    """One broken promise; `what` is for people."""
-
-    kind: Kind
-    what: str
 
 
 def check(history: Sequence[Event]) -> list[Violation]:
@@ -70,8 +51,11 @@ def check(history: Sequence[Event]) -> list[Violation]:
         *_shown(seen),
         *_missing(seen),
         *_orders(seen),
-        *_chains(history),
+        *_chains(history, seen),
         *_ticks(history, seen),
+        *_stale(history),
+        *checker_groups.check(history),
+        *checker_sealed.check(history),
     ]
 
 
@@ -85,6 +69,9 @@ class _Seen:
         self.shown: list[Shown] = []
         self.shown_on: Counter[tuple[Device, Key]] = Counter()
         self.sets: dict[tuple[bytes, int], tuple[int, ...]] = {}
+        self.rosters: dict[tuple[bytes, int], Mapping[bytes, tuple[int, tuple[int, ...]]]] = {}
+        self.groups: set[bytes] = set()
+        self.accounted: dict[tuple[Device, bytes], set[int]] = defaultdict(set)
         self.gone: set[Device] = set()
         self.author: dict[Place, bytes] = {}
         for event in history:
@@ -106,10 +93,21 @@ class _Seen:
                 self.author[event.conversation, event.conv_seq] = event.sender.account
             case Listed():
                 self.sets[event.account, event.number] = event.devices
+            case Gathered():
+                self.rosters[event.group, event.number] = event.seats
+                self.groups.add(event.group)
+            case Accounted():
+                self.accounted[event.on, event.group] |= members(event.not_entitled)
             case Gone():
                 self.gone.add(event.device)
             case _:
                 pass
+
+    def accounts_for(self, device: Device, conversation: bytes, numbers: range) -> bool:
+        """Whether a hole is one for a reason. Who is gone could not ask about a group any more."""
+        if device in self.gone and conversation in self.groups:
+            return True
+        return self.accounted[device, conversation].issuperset(numbers)
 
     def entitled(self, sent: Sent) -> set[Device]:
         """The devices that must show an acknowledged message."""
@@ -118,14 +116,15 @@ class _Seen:
             return set()  # said by `_outcomes`
         if tried.mode == FULL and sent.sets is not None:
             theirs, mine = sent.sets
-            named = {Device(tried.to, number) for number in self.sets.get((tried.to, theirs), ())}
-            named |= {
-                Device(sent.by.account, number)
-                for number in self.sets.get((sent.by.account, mine), ())
-            }
+            devices = {Device(tried.to, it) for it in self.sets.get((tried.to, theirs), ())}
+            own = self.sets.get((sent.by.account, mine), ())
+            devices |= {Device(sent.by.account, number) for number in own}
+        elif sent.roster:
+            seats = self.rosters.get((sent.conversation, sent.roster), {})
+            devices = {Device(account, it) for account, (_, its) in seats.items() for it in its}
         else:
-            named = set(tried.parts)
-        return named - {sent.by} - self.gone
+            devices = set(tried.parts)
+        return devices - {sent.by} - self.gone
 
 
 def _outcomes(seen: _Seen) -> Iterator[Violation]:
@@ -136,7 +135,9 @@ def _outcomes(seen: _Seen) -> Iterator[Violation]:
         if answers[0].commitment not in seen.tries.get(key, {}):
             yield Violation(Kind.OUTCOME, f"{_id(key)}: what was accepted was never tried")
     for key, refusals in seen.refused.items():
-        final = {refusal.code for refusal in refusals if not ERRORS[refusal.code].retryable}
+        # `not_member` leaves no outcome: the roster that brings the sender may be on its way.
+        codes = {refusal.code for refusal in refusals} - {"not_member"}
+        final = {code for code in codes if not ERRORS[code].retryable}
         if len(final) > 1 or (final and key in seen.sent):
             accepted = " and accepted" if key in seen.sent else ""
             yield Violation(Kind.OUTCOME, f"{_id(key)} was refused as {sorted(final)}{accepted}")
@@ -159,22 +160,22 @@ def _numbers(seen: _Seen) -> Iterator[Violation]:
             yield Violation(Kind.NUMBERS, f"{_id(key)} has numbers {sorted(given)}")
     for (conversation, number), keys in ids.items():
         if len(keys) > 1:
-            named = ", ".join(sorted(map(_id, keys)))
-            yield Violation(Kind.NUMBERS, f"{_short(conversation)} {number} is {named}")
+            both = ", ".join(sorted(map(_id, keys)))
+            yield Violation(Kind.NUMBERS, f"{short(conversation)} {number} is {both}")
 
 
 def _shown(seen: _Seen) -> Iterator[Violation]:
     """Nothing is shown twice, that was never said to this device, or with altered bytes."""
     for (device, key), times in seen.shown_on.items():
         if times > 1:
-            yield Violation(Kind.TWICE, f"{_id(key)} {times} times on {_name(device)}")
+            yield Violation(Kind.TWICE, f"{_id(key)} {times} times on {named(device)}")
     for shown in seen.shown:
         key = (shown.conversation, shown.sender, shown.id)
         tried = seen.tries.get(key, {}).get(shown.commitment)
         if tried is None or shown.on not in tried.parts:
-            yield Violation(Kind.INVENTED, f"{_id(key)} on {_name(shown.on)}")
+            yield Violation(Kind.INVENTED, f"{_id(key)} on {named(shown.on)}")
         elif tried.parts[shown.on] != shown.digest:
-            yield Violation(Kind.ALTERED, f"{_id(key)} on {_name(shown.on)}")
+            yield Violation(Kind.ALTERED, f"{_id(key)} on {named(shown.on)}")
 
 
 def _missing(seen: _Seen) -> Iterator[Violation]:
@@ -183,7 +184,7 @@ def _missing(seen: _Seen) -> Iterator[Violation]:
         for device in sorted(seen.entitled(answers[0])):
             if not seen.shown_on[device, key]:
                 number = answers[0].conv_seq
-                yield Violation(Kind.MISSING, f"{_id(key)} (number {number}) on {_name(device)}")
+                yield Violation(Kind.MISSING, f"{_id(key)} (number {number}) on {named(device)}")
 
 
 def _orders(seen: _Seen) -> Iterator[Violation]:
@@ -192,8 +193,8 @@ def _orders(seen: _Seen) -> Iterator[Violation]:
     for shown in seen.shown:
         where = (shown.on, shown.conversation)
         if shown.conv_seq and shown.conv_seq < last.get(where, 0):
-            what = f"{_short(shown.conversation)} {shown.conv_seq} after {last[where]}"
-            yield Violation(Kind.ORDER, f"{what} on {_name(shown.on)}")
+            what = f"{short(shown.conversation)} {shown.conv_seq} after {last[where]}"
+            yield Violation(Kind.ORDER, f"{what} on {named(shown.on)}")
         last[where] = max(shown.conv_seq, last.get(where, 0))
     times: dict[bytes, dict[int, int]] = defaultdict(dict)
     for answers in seen.sent.values():
@@ -202,14 +203,16 @@ def _orders(seen: _Seen) -> Iterator[Violation]:
     for conversation, stamps in times.items():
         ordered = [stamp for _, stamp in sorted(stamps.items())]
         if ordered != sorted(ordered):
-            yield Violation(Kind.ORDER, f"server time falls in {_short(conversation)}")
+            yield Violation(Kind.ORDER, f"server time falls in {short(conversation)}")
 
 
 class _Mailbox:
-    """How far one device has come in its mailbox."""
+    """How far one device has come in its mailbox. `accounts_for`: whether the server said that
+    these numbers of a conversation were not for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, accounts_for: Callable[[bytes, range], bool]) -> None:
         self.cursor = 0
+        self._accounts_for = accounts_for
         self.numbers: dict[bytes, int] = {}
         self.jumped: set[bytes] | None = None
         """After a resync: conversations whose numbering was seen to go on. None: no resync."""
@@ -219,7 +222,7 @@ class _Mailbox:
         self.jumped = set()
 
     def take(self, row: Row) -> Iterator[Violation]:
-        where = f"{row.prev} → {row.position} on {_name(row.on)}"
+        where = f"{row.prev} → {row.position} on {named(row.on)}"
         if not row.prev <= self.cursor < row.position:
             yield Violation(Kind.CHAIN, f"{where}, whose cursor is {self.cursor}")
         self.cursor = max(self.cursor, row.position)
@@ -231,27 +234,37 @@ class _Mailbox:
             self.numbers[row.conversation] = row.conv_seq
             return
         self.numbers[row.conversation] = max(last, row.conv_seq)
-        if row.conv_seq == last + 1:
+        if row.conv_seq == last + 1 or not self._missing(row.conversation, last, row.conv_seq):
             return
         kind = Kind.HOLE if row.conv_seq > last else Kind.ORDER
-        what = f"{_short(row.conversation)} {row.conv_seq} follows {last}"
+        what = f"{short(row.conversation)} {row.conv_seq} follows {last}"
         yield Violation(kind, f"{what} at {where}")
 
+    def _missing(self, conversation: bytes, last: int, number: int) -> bool:
+        """Whether it passed over, or went back to, anything but what was accounted for."""
+        return number <= last or not self._accounts_for(conversation, range(last + 1, number))
 
-def _chains(history: Sequence[Event]) -> Iterator[Violation]:
+
+def _chains(history: Sequence[Event], seen: _Seen) -> Iterator[Violation]:
     """Rows follow one another, numbers of a conversation have no hole, acks name what is
     committed."""
-    mailboxes: dict[Device, _Mailbox] = defaultdict(_Mailbox)
+    mailboxes: dict[Device, _Mailbox] = {}
+
+    def of(device: Device) -> _Mailbox:
+        if device not in mailboxes:
+            mailboxes[device] = _Mailbox(partial(seen.accounts_for, device))
+        return mailboxes[device]
+
     for event in history:
         match event:
             case Row():
-                yield from mailboxes[event.on].take(event)
+                yield from of(event.on).take(event)
             case Resynced():
-                mailboxes[event.on].resync(event.start)
+                of(event.on).resync(event.start)
             case Acked():
-                cursor = mailboxes[event.on].cursor
+                cursor = of(event.on).cursor
                 if event.position > cursor:
-                    what = f"{event.position} on {_name(event.on)}, whose cursor is {cursor}"
+                    what = f"{event.position} on {named(event.on)}, whose cursor is {cursor}"
                     yield Violation(Kind.AHEAD, what)
             case _:
                 pass
@@ -268,30 +281,42 @@ def _ticks(history: Sequence[Event], seen: _Seen) -> Iterator[Violation]:
         if not isinstance(event, Told):
             continue
         conversation, account = event.conversation, event.account
-        about = f"{_short(conversation)} of {_short(account)}"
+        about = f"{short(conversation)} of {short(account)}"
         held, before = committed[conversation, account], known[event.to, conversation, account]
-        told = _members(event.intervals) - before
+        told = members(event.intervals) - before
         for number in sorted(told - held):
             if seen.author.get((conversation, number)) != account:
-                yield Violation(Kind.COVERED, f"{about}: {number}, told {_name(event.to)}")
+                yield Violation(Kind.COVERED, f"{about}: {number}, told {named(event.to)}")
                 break
         before |= told
-        if lost := before - _members(event.union):
-            yield Violation(Kind.FELL, f"{about}: {min(lost)}, known to {_name(event.to)}")
+        if lost := before - members(event.union):
+            yield Violation(Kind.FELL, f"{about}: {min(lost)}, known to {named(event.to)}")
 
 
-def _members(intervals: Sequence[Interval]) -> set[int]:
-    return {number for low, high in intervals for number in range(low, high + 1)}
+def _stale(history: Sequence[Event]) -> Iterator[Violation]:
+    """Nothing is accepted for a set or a roster that was known to be replaced when it was said."""
+    sets: dict[bytes, int] = defaultdict(int)
+    rosters: dict[bytes, int] = defaultdict(int)
+    replaced: dict[tuple[bytes, bytes], Tried] = {}
+    for event in history:
+        match event:
+            case Listed():
+                sets[event.account] = event.number
+            case Settled():
+                rosters[event.group] = max(event.roster, rosters[event.group])
+            case Tried():
+                theirs, mine = event.sets or (sets[event.to], sets[event.by.account])
+                old = theirs < sets[event.to] or mine < sets[event.by.account]
+                if old or event.roster < rosters[event.to]:
+                    replaced[event.id, event.commitment] = event
+            case Sent() if tried := replaced.pop((event.id, event.commitment), None):
+                key = (event.conversation, event.by, event.id)
+                what = tried.roster or tried.sets
+                yield Violation(Kind.STALE, f"{_id(key)} names {what}")
+            case _:
+                pass
 
 
 def _id(key: Key) -> str:
     conversation, sender, id = key
-    return f"message {id.hex()[-12:]} of {_name(sender)} in {_short(conversation)}"
-
-
-def _name(device: Device) -> str:
-    return f"{_short(device.account)}/{device.number}"
-
-
-def _short(id: bytes) -> str:
-    return id.hex()[:6]
+    return f"message {id.hex()[-12:]} of {named(sender)} in {short(conversation)}"

@@ -5,13 +5,22 @@ from __future__ import annotations
 import asyncio
 import random
 
-from tests.chaos.history import Device, History, Killed, Listed
+from tests.chaos.asking import Asking
+from tests.chaos.circles import Circles
+from tests.chaos.history import Accounted, Device, History, Killed, Listed
 from tests.chaos.house import House
+from tests.chaos.households import DEVICES_MOST, Households
+from tests.chaos.letters import Letters
+from tests.chaos.people import Owner
 from tests.chaos.phone import Phone
+
+from linnet.signing.list_format import decode_list
+from linnet.signing.objects import SignedObject
+from linnet.wire import ids
+from linnet.wire.rest import GroupPage
 
 FRIENDS = 4
 """Accounts that each account writes to."""
-DEVICES_MOST = 3
 
 
 class Fleet:
@@ -21,16 +30,22 @@ class Fleet:
         self.history: History = []
         self.lists: dict[bytes, tuple[int, tuple[int, ...]]] = {}
         """Account to (set number, devices): what a fresh look at its device list would say."""
+        self.owners: dict[bytes, Owner] = {}
+        self.gone: set[Device] = set()
         self.talking = True
         self.restored = False
         """The server's store went back: cursors may be above what it knows."""
         self.pause_s = pause_s
         """A phone looks for something to say so often, on average."""
         self.phones: list[Phone] = []
+        self.asking = Asking(house)
         self._house = house
         self._rng = rng
         self._tasks: asyncio.TaskGroup | None = None
         self._running: list[asyncio.Task[None]] = []
+        self.circles = Circles(self, random.Random(rng.random()))
+        self._letters = Letters(self, random.Random(rng.random()))
+        self._households = Households(self, random.Random(rng.random()))
 
     @property
     def url(self) -> str:
@@ -39,38 +54,50 @@ class Fleet:
 
     async def settle(self, accounts: int) -> None:
         """Make everybody's accounts, before the server starts for the first time."""
-        for account, token in (await self._house.settle(accounts)).items():
-            self._list(account, 1, (1,))
-            self._add(Device(account, 1), token)
-        for account in list(self.lists)[: accounts // 3]:
-            await self.link(account)
+        owners = [Owner(self._rng) for _ in range(accounts)]
+        await self._house.settle(owners)
+        for owner in owners:
+            self.owners[owner.account] = owner
+            self.listed(owner, owner.list)
+            self._add(owner, 1, await self._house.token(owner.account, 1))
+        for owner in owners[: accounts // 3]:
+            await self.link(owner)
         for phone in self.phones:
             own = phone.device.account
             others = self._rng.sample([it for it in self.lists if it != own], FRIENDS)
             phone.peers = [*others * 5, own]
 
-    async def link(self, account: bytes | None = None) -> None:
+    async def link(self, owner: Owner | None = None) -> None:
         """Somebody (chosen by chance) gets another device. No server may be running."""
-        able = [it for it, (_, held) in self.lists.items() if len(held) < DEVICES_MOST]
-        account = account or self._rng.choice(able)
-        number, devices = self.lists[account]
-        devices = (*devices, devices[-1] + 1)
-        token = await self._house.link(account, number + 1, devices)
-        self._list(account, number + 1, devices)
-        phone = self._add(Device(account, devices[-1]), token)
-        phone.peers = next(it.peers for it in self.phones if it.device.account == account)
-        if self._tasks is not None:
-            self._running.append(self._tasks.create_task(phone.run()))
+        able = [
+            it for it in self.owners.values() if len(it.devices) < DEVICES_MOST and not it.changing
+        ]
+        owner = owner or self._rng.choice(able)
+        signed, device = await self._house.link(owner)
+        self.listed(owner, signed)
+        self.joins(owner, device, await self._house.token(owner.account, device))
 
     def start(self, tasks: asyncio.TaskGroup) -> None:
         """Everybody connects and talks."""
         self._tasks = tasks
         self._running = [tasks.create_task(phone.run()) for phone in self.phones]
 
-    def stop(self) -> None:
+    async def gather(self, groups: int) -> None:
+        """From now on there are groups, sealed letters, and devices that come and go. The server
+        runs."""
+        assert self._tasks is not None
+        await self.circles.found(groups)
+        self._running += self.circles.start(self._tasks)
+        self._running += [
+            self._tasks.create_task(self._letters.write()),
+            self._tasks.create_task(self._households.change()),
+        ]
+
+    async def stop(self) -> None:
         """Everybody leaves, at once."""
         for running in self._running:
             running.cancel()
+        await self.asking.close()
 
     def killed(self) -> None:
         """The server was killed just now."""
@@ -83,7 +110,8 @@ class Fleet:
             phone.wait_for_no_ticks()
 
     async def drain(self, within_s: float) -> None:
-        """Nobody says anything new; return once everybody has every answer, row and tick.
+        """Nobody says anything new; return once everybody has every answer, row and tick, and has
+        asked for what it passed over.
 
         Raises AssertionError with what is still waited for.
         """
@@ -92,18 +120,53 @@ class Fleet:
             async with asyncio.timeout(within_s):
                 while self._waiting():  # noqa: ASYNC110
                     await asyncio.sleep(0.1)
+                for phone in self.phones:
+                    await self._account_for(phone)
         except TimeoutError:
             raise AssertionError(f"still waiting for {self._waiting()}") from None
 
     def _waiting(self) -> dict[str, str]:
+        hands = {
+            "groups": self.circles.busy,
+            "letters": self._letters.busy,
+            "devices": self._households.busy,
+        }
+        busy = {name: f"{count} requests" for name, count in hands.items() if count}
         waiting = {phone.device: phone.settled() for phone in self.phones}
-        return {f"{it.account.hex()[:6]}/{it.number}": what for it, what in waiting.items() if what}
+        late = {f"{it.account.hex()[:6]}/{it.number}": what for it, what in waiting.items() if what}
+        return busy | late
 
-    def _list(self, account: bytes, number: int, devices: tuple[int, ...]) -> None:
-        self.lists[account] = (number, devices)
-        self.history.append(Listed(account, number, devices))
+    async def _account_for(self, phone: Phone) -> None:
+        for group, first, last in phone.holes:
+            path = f"/v1/groups/{ids.show(group)}/messages?from={first}&to={last}"
+            page = await self.asking.insist(GroupPage, "GET", path, token=phone.token)
+            told = tuple(page.not_entitled)
+            self.history.append(Accounted(phone.device, group, told))
 
-    def _add(self, device: Device, token: str) -> Phone:
-        phone = Phone(device, token, self, random.Random(self._rng.random()))
+    # ---- devices
+
+    def listed(self, owner: Owner, signed: SignedObject) -> None:
+        """The server has taken this list."""
+        owner.list = signed
+        number, devices = decode_list(signed.body).set, owner.devices
+        self.lists[owner.account] = (number, devices)
+        self.history.append(Listed(owner.account, number, devices))
+
+    def joins(self, owner: Owner, device: int, token: str) -> None:
+        """A device that was listed logs in."""
+        phone = self._add(owner, device, token)
+        phone.peers = next(it.peers for it in self.phones if it.device.account == owner.account)
+        if self._tasks is not None:
+            self._running.append(self._tasks.create_task(phone.run()))
+
+    def leaves(self, device: Device) -> None:
+        """A device is being revoked: nobody waits for it any more."""
+        self.gone.add(device)
+        self.phones = [phone for phone in self.phones if phone.device != device]
+
+    def _add(self, owner: Owner, device: int, token: str) -> Phone:
+        owner.tokens[device] = token
+        rng = random.Random(self._rng.random())
+        phone = Phone(Device(owner.account, device), token, self, rng)
         self.phones.append(phone)
         return phone

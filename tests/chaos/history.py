@@ -44,6 +44,8 @@ class Tried(Event, frozen=True):
     mode: int
     commitment: bytes
     parts: Mapping[Device, bytes]
+    roster: int = 0
+    sets: Sets | None = None
 
 
 class Sent(Event, frozen=True):
@@ -56,6 +58,7 @@ class Sent(Event, frozen=True):
     server_timestamp: int
     commitment: bytes
     sets: Sets | None
+    roster: int = 0
 
 
 class Refused(Event, frozen=True):
@@ -118,6 +121,66 @@ class Gone(Event, frozen=True):
     """The device was revoked or deleted, or its store was lost."""
 
     device: Device
+
+
+class Changed(Event, frozen=True):
+    """A group's log says that these are the members after the entry of `version`."""
+
+    group: bytes
+    version: int
+    members: frozenset[bytes]
+
+
+class Gathered(Event, frozen=True):
+    """Somebody was told the group's roster: the log's version it was made at, and each member's
+    set and devices."""
+
+    group: bytes
+    number: int
+    version: int
+    seats: Mapping[bytes, tuple[int, tuple[int, ...]]]
+
+
+class Settled(Event, frozen=True):
+    """The server answered a change of the group: what is said from now on must not be accepted
+    under a roster below `roster`."""
+
+    group: bytes
+    roster: int
+
+
+class Accounted(Event, frozen=True):
+    """A device asked for a hole in a group's numbers, and was told that these were not for it."""
+
+    on: Device
+    group: bytes
+    not_entitled: tuple[Interval, ...]
+
+
+class SealedTried(Event, frozen=True):
+    """A device is about to offer a sealed message; `parts` as in Tried."""
+
+    by: Device
+    to: bytes
+    id: bytes
+    parts: Mapping[Device, bytes]
+
+
+class SealedSent(Event, frozen=True):
+    """The sender was answered: the sealed message is acknowledged."""
+
+    to: bytes
+    id: bytes
+    server_timestamp: int
+
+
+class SealedShown(Event, frozen=True):
+    """A device committed a sealed message to its store."""
+
+    on: Device
+    id: bytes
+    server_timestamp: int
+    digest: bytes
 
 
 class Killed(Event, frozen=True):

@@ -6,6 +6,7 @@ The server is a real one in a process of its own. Only processes started here ar
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import resource
@@ -15,22 +16,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import apsw
+from tests.chaos.people import Owner
 
-from linnet.bench.seed import TOKENS_LIVE_S, database_file, secrets_file, seed
+from linnet.bench.seed import database_file, secrets_file
 from linnet.server.backends.disk import secrets
 from linnet.server.backends.memory.devices import MemoryDevices
 from linnet.server.backends.memory.tokens import MemoryTokens
+from linnet.server.backends.sqlite.accounts import _register
 from linnet.server.backends.sqlite.database import Database
 from linnet.server.backends.sqlite.devices import SqliteDevices
 from linnet.server.config import Accounts
+from linnet.server.ports.accounts import Account, FirstDevice
 from linnet.server.ports.devices import StoredList
 from linnet.server.services.clock import Clock
 from linnet.server.services.tokens import TokenKeys, Tokens
+from linnet.signing.list_format import decode_list
+from linnet.signing.objects import SignedObject
 
 ROOT = Path(__file__).parents[2]
 STARTS_WITHIN_S = 30
 STOPS_WITHIN_S = 20
 CODE_WITHIN_S = 10
+TOKENS_LIVE_S = 100 * 24 * 3600
 
 
 class House:
@@ -123,31 +130,38 @@ class House:
 
     # ---- the directory, while no server has it
 
-    async def settle(self, count: int) -> dict[bytes, str]:
-        """Make `count` accounts with one device each; account to access token."""
-        logins = await asyncio.to_thread(seed, self.data, count)
-        return {login.account: login.token for login in logins}
-
-    async def link(self, account: bytes, number: int, devices: Sequence[int]) -> str:
-        """List another set of devices, as linking will; a token for the last of them."""
+    async def settle(self, owners: Sequence[Owner]) -> None:
+        """Make these accounts, with their first devices."""
         database = Database(database_file(self.data))
         await database.open()
         try:
-            new = StoredList(b"", bytes(64), number, number)
-            held = SqliteDevices(database)
-            assert await held.replace(account, number - 1, new, devices)
+            await database.write(lambda connection: _settle(connection, owners))
         finally:
             await database.close()
+
+    async def link(self, owner: Owner) -> tuple[SignedObject, int]:
+        """Put another device on an account's list, as linking would; the list, and the device."""
+        signed, device, _ = owner.more()
+        new = decode_list(signed.body)
+        stored = StoredList(signed.body, signed.sig, new.version, new.set)
+        database = Database(database_file(self.data))
+        await database.open()
+        try:
+            held = SqliteDevices(database)
+            before, devices = owner.listed.version, sorted(new.device_keys())
+            assert await held.replace(owner.account, before, stored, devices)
+        finally:
+            await database.close()
+        return signed, device
+
+    async def token(self, account: bytes, device: int) -> str:
+        """An access token that outlives the test, also on a clock that is wrong."""
         keys = secrets.load(secrets_file(self.data), os.urandom)
         limits = Accounts(access_life_s=TOKENS_LIVE_S)
-        tokens = Tokens(
-            MemoryTokens(),
-            MemoryDevices(),
-            limits,
-            TokenKeys(keys.access, keys.refresh),
-            Clock().wall_ms,
-        )
-        return (await tokens.begin(account, devices[-1], os.urandom(16))).access
+        token_keys = TokenKeys(keys.access, keys.refresh)
+        now_ms = Clock().wall_ms
+        tokens = Tokens(MemoryTokens(), MemoryDevices(), limits, token_keys, now_ms)
+        return (await tokens.begin(account, device, os.urandom(16))).access
 
     def back_up(self) -> None:
         """Keep a copy of the database as it is on disk."""
@@ -186,3 +200,13 @@ class House:
             return []
         lines = [line.split() for line in self.codes.read_text(encoding="ascii").splitlines()]
         return [line[2] for line in lines if line[1:2] == [number]]
+
+
+def _settle(connection: apsw.Connection, owners: Sequence[Owner]) -> None:
+    for owner in owners:
+        id, key, first = owner.account, owner.key.public, owner.list
+        hash = hashlib.sha256(owner.delivery_key).digest()
+        now_ms = Clock().wall_ms()
+        account = Account(id, os.urandom(16), key, None, b"\0", now_ms, hash)
+        listed = FirstDevice(1, owner.identities()[1], 1, first.body, first.sig, 1, 1)
+        _register(connection, account, listed)

@@ -9,24 +9,27 @@ the checker sees every repeat.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random
 import time
 from collections import defaultdict
 from collections.abc import Coroutine, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from tests.chaos.asking import Lost, Refusal
 from tests.chaos.history import (
     Acked,
     Device,
     Refused,
     Resynced,
     Row,
+    SealedShown,
     Sent,
     Shown,
     Told,
-    Tried,
 )
+from tests.chaos.items import Item, digest, seal, write
+from tests.chaos.ticks import members, union
 
 from linnet.client.environment import Link
 from linnet.client.errors import LinkClosed, Offline
@@ -34,8 +37,7 @@ from linnet.client.transport import dial
 from linnet.wire import frames
 from linnet.wire.codec import CODECS, MSGPACK
 from linnet.wire.errors import CLOSES, Reconnect, reconnect_after
-from linnet.wire.frames import CONTROL, FULL, NARROWED, Interval, Part
-from linnet.wire.ids import AccountId, direct_conversation, message_id, to_account
+from linnet.wire.frames import FULL, Interval
 
 if TYPE_CHECKING:
     from tests.chaos.fleet import Fleet
@@ -45,6 +47,7 @@ OFFER_AGAIN_S = 4.0
 PATIENCE_S = 15.0
 LINK_DIES = 0.004
 """Chance for each batch that the device loses its link just before, or just after, its commit."""
+_TRY_AGAIN = ("devices_changed", "group_changed", "not_member", "unavailable")
 _encode = CODECS[MSGPACK].encode
 
 
@@ -56,13 +59,8 @@ class Died(Exception):
     """The device lost what was only in its memory."""
 
 
-class Item:
-    """A message of this device: on its disk from before the first try on."""
-
-    def __init__(self, to: bytes, conversation: bytes, id: bytes, mode: int) -> None:
-        self.to, self.conversation, self.id, self.mode = to, conversation, id, mode
-        self.frame: frames.Send | None = None
-        self.due = 0.0
+class Revoked(Exception):
+    """The device is on its account's list no more."""
 
 
 class Phone:
@@ -84,8 +82,16 @@ class Phone:
         self._ticks: dict[tuple[bytes, bytes], tuple[Interval, ...]] = {}
         self._head: int | None = None
         self._acked = 0
+        self._last: dict[bytes, int] = {}
+        self.holes: list[tuple[bytes, int, int]] = []
+        """(group, first, last) of numbers that were passed over."""
 
     # ---- for the fleet
+
+    @property
+    def token(self) -> str:
+        """What it logs in with."""
+        return self._token
 
     @property
     def cursor(self) -> int:
@@ -102,11 +108,24 @@ class Phone:
             return f"{len(self._outbox)} answers"
         if self._head != self._cursor:
             return f"rows from {self._cursor} to {self._head}"
-        late = sum(map(len, self._numbers.values()))
+        late = sum(
+            len(numbers)
+            for (conversation, _), numbers in self._numbers.items()
+            if self._is_owed_ticks(conversation)
+        )
         return f"{late} ticks" if late else ""
 
+    def _is_owed_ticks(self, conversation: bytes) -> bool:
+        """A group tells them to members alone."""
+        circles = self._fleet.circles
+        return conversation not in circles.rosters or circles.seated(conversation, self.device)
+
     async def run(self) -> None:
-        """Stay connected until cancelled."""
+        """Stay connected until cancelled, or revoked."""
+        with suppress(Revoked):
+            await self._run()
+
+    async def _run(self) -> None:
         while True:
             await asyncio.sleep(self._rng.uniform(0.0, 0.1))
             try:
@@ -127,6 +146,8 @@ class Phone:
             self._log(Resynced(self.device, self._proved))
             self._cursor = self._proved
             return
+        if self.device in self._fleet.gone:
+            raise Revoked
         never = (Reconnect.NEVER, Reconnect.TOKEN)
         if isinstance(over, LinkClosed) and reconnect_after(over.code) in never:
             raise Broken(f"closed with {over.code}")
@@ -184,65 +205,41 @@ class Phone:
         while True:
             now = time.monotonic()
             for item in list(self._outbox.values()):
-                if item.due <= now:
+                if item.stale:
+                    await self._seal_again(item)
+                if item.due <= now and not item.stale and item.id in self._outbox:
                     self._offer(link, item)
             if self._fleet.talking and len(self._outbox) < UNANSWERED_MOST:
-                self._offer(link, self._write())
+                item = write(self.device, self.peers, self._fleet, self._rng)
+                self._outbox[item.id] = self._said[item.id] = item
+                self._offer(link, item)
             await asyncio.sleep(self._rng.expovariate(1 / self._fleet.pause_s))
 
     async def _ping(self, link: Link) -> None:
         while True:
             await asyncio.sleep(2.0 if self._fleet.talking else 0.2)
             link.send(_encode(frames.Ping()))
+            late = [conversation for (conversation, _), it in self._numbers.items() if it]
+            if late and not self._fleet.talking:
+                link.send(_encode(frames.StatusQuery(list(set(late))[:256])))
 
     # ---- saying
 
-    def _write(self) -> Item:
-        """A new message, on disk before it leaves."""
-        to = self._rng.choice(self.peers)
-        mode = self._rng.choices((FULL, NARROWED, CONTROL), (18, 1, 1))[0]
-        if to == self.device.account:
-            mode = FULL
-        conversation = direct_conversation(AccountId(self.device.account), AccountId(to))
-        id = message_id(time.time_ns() // 1_000_000, self._rng.randbytes(10))
-        item = Item(to, conversation, id, mode)
-        self._outbox[id] = self._said[id] = item
-        self._seal(item)
-        return item
-
-    def _seal(self, item: Item) -> None:
-        """Make the frame for the devices known now; another try has other bytes."""
-        account, listed = self.device.account, self._fleet.lists
-        theirs, mine = listed[item.to], listed[account]
-        to_self = item.to == account
-        others = [number for number in mine[1] if number != self.device.number]
-        parts = self._parts(others if to_self else theirs[1])
-        own = self._parts([] if to_self or item.mode == CONTROL else others)
-        if item.mode == NARROWED:
-            own = own[: self._rng.randrange(len(own) + 1)]
-        digests = {Device(item.to, part.device): _digest(part.ciphertext) for part in parts}
-        digests |= {Device(account, part.device): _digest(part.ciphertext) for part in own}
-        commitment = self._rng.randbytes(32)
-        now_ms = time.time_ns() // 1_000_000
-        sets = (theirs[0], mine[0]) if item.mode == FULL else None
-        item.frame = frames.Send(
-            item.id, to_account(AccountId(item.to)), item.mode, commitment, now_ms, sets, parts, own
-        )
-        self._log(
-            Tried(
-                self.device,
-                item.to,
-                item.conversation,
-                item.id,
-                item.mode,
-                commitment,
-                digests,
-            )
-        )
-
-    def _parts(self, devices: Iterable[int]) -> list[Part]:
-        sizes = (50, 200, 200, 200, 2000, 8000)
-        return [Part(it, 2, self._rng.randbytes(self._rng.choice(sizes))) for it in devices]
+    async def _seal_again(self, item: Item) -> None:
+        """For the roster that the server says is newer; out of the group, there is nobody."""
+        if self._fleet.circles.rosters[item.to][0] < item.stale:
+            try:
+                await self._fleet.circles.look(item.to, self._token)
+            except Lost:
+                return
+            except Refusal as refusal:
+                if refusal.code == "not_member":
+                    self._outbox.pop(item.id, None)
+                return
+        if self._fleet.circles.seated(item.to, self.device):
+            seal(item, self.device, self._fleet, self._rng)
+        else:
+            self._outbox.pop(item.id, None)
 
     def _offer(self, link: Link, item: Item) -> None:
         assert item.frame is not None
@@ -253,6 +250,16 @@ class Phone:
 
     def _commit(self, frame: object) -> None:
         match frame:
+            case frames.Deliver(kind=frames.SEALED):
+                if self._row(frame):
+                    self._log(
+                        SealedShown(
+                            self.device,
+                            frame.id,
+                            frame.server_timestamp,
+                            digest(frame.ciphertext),
+                        )
+                    )
             case frames.Deliver():
                 if self._row(frame):
                     self._log(
@@ -263,7 +270,7 @@ class Phone:
                             Device(frame.sender, frame.device),
                             frame.id,
                             frame.commitment,
-                            _digest(frame.ciphertext),
+                            digest(frame.ciphertext),
                         )
                     )
             case frames.Row():
@@ -279,11 +286,16 @@ class Phone:
                 self._log(Resynced(self.device, start))
                 self._cursor = start
             case frames.Status():
-                self._told(frame)
+                self._told(frame.conversation, frame.account, frame.delivered)
+            case frames.GroupStatus():
+                for account, delivered in frame.delivered:
+                    self._told(frame.conversation, account, delivered)
             case frames.Pong():
                 self._remember(frame.head, frame.proof)
             case frames.Drain():
                 raise Died
+            case frames.GroupChanged() | frames.DevicesChanged():
+                pass  # hints: a refusal tells as well
             case _:
                 raise Broken(f"an unexpected {frame!r}")
 
@@ -296,6 +308,11 @@ class Phone:
         if not prev <= self._cursor < position:
             return False
         self._cursor = position
+        if conversation in self._fleet.circles.rosters:
+            last = self._last.get(conversation, 0)
+            if conv_seq > last + 1:
+                self.holes.append((conversation, last + 1, conv_seq - 1))
+            self._last[conversation] = max(last, conv_seq)
         return True
 
     def _sent(self, said: frames.Sent) -> None:
@@ -317,55 +334,50 @@ class Phone:
                 said.server_timestamp,
                 said.commitment,
                 said.sets,
+                said.roster,
             )
         )
-        if self._outbox.pop(said.id, None) is None:
+        if self._outbox.pop(said.id, None) is None or not said.conv_seq:
             return
-        about = (item.conversation, item.to)
-        if said.conv_seq and item.to != self.device.account:
-            self._numbers[about].add(said.conv_seq)
-            self._numbers[about] -= _members(self._ticks.get(about, ()))
+        reached = self._fleet.circles.reached(item.to, said.roster) if item.grouped else [item.to]
+        for account in reached:
+            about = (item.conversation, account)
+            if account != self.device.account:
+                self._numbers[about].add(said.conv_seq)
+                self._numbers[about] -= members(self._ticks.get(about, ()))
 
     def _rejected(self, said: frames.Rejected) -> None:
         item = self._said[said.id]
         self._log(Refused(self.device, item.conversation, said.id, said.code))
-        if said.code not in ("devices_changed", "unavailable"):
+        if said.code not in _TRY_AGAIN and not self._may_be_refused(item, said.code):
             raise Broken(f"refused as {said.code}")
-        if said.id in self._outbox:
-            if said.code == "devices_changed":
-                self._seal(item)
-            item.due = time.monotonic() + self._rng.uniform(0.0, 0.2)
+        if said.id not in self._outbox:
+            return
+        if said.code in ("not_member", "not_listed"):
+            del self._outbox[said.id]
+        elif said.code == "group_changed":
+            item.stale = said.roster
+        elif said.code == "devices_changed":
+            seal(item, self.device, self._fleet, self._rng)
+        item.due = time.monotonic() + self._rng.uniform(0.0, 0.2)
 
-    def _told(self, said: frames.Status) -> None:
-        about = (said.conversation, said.account)
-        intervals = tuple((low, high) for low, high in said.delivered)
-        union = _union([*self._ticks.get(about, ()), *intervals])
-        self._ticks[about] = union
-        self._numbers[about] -= _members(union)
-        self._log(Told(self.device, said.conversation, said.account, intervals, union))
+    def _may_be_refused(self, item: Item, code: str) -> bool:
+        """For good: where sets are not compared, a device that it is for may be gone meanwhile."""
+        gone = self.device in self._fleet.gone
+        return code == "not_listed" and (item.mode != FULL or gone)
+
+    def _told(self, conversation: bytes, account: bytes, delivered: Iterable[Interval]) -> None:
+        about = (conversation, account)
+        intervals = tuple((low, high) for low, high in delivered)
+        united = union([*self._ticks.get(about, ()), *intervals])
+        self._ticks[about] = united
+        self._numbers[about] -= members(united)
+        self._log(Told(self.device, conversation, account, intervals, united))
 
     def _remember(self, head: int, proof: bytes) -> None:
         self._head = head
         if head >= self._proved:
             self._proof, self._proved = proof, head
-
-
-def _digest(data: bytes) -> bytes:
-    return hashlib.sha256(data).digest()
-
-
-def _members(intervals: Iterable[Interval]) -> set[int]:
-    return {number for low, high in intervals for number in range(low, high + 1)}
-
-
-def _union(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
-    joined: list[Interval] = []
-    for low, high in sorted(intervals):
-        if joined and low <= joined[-1][1] + 1:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], high))
-        else:
-            joined.append((low, high))
-    return tuple(joined)
 
 
 async def _until_over(work: Coroutine[Any, Any, None], over: asyncio.Queue[Exception]) -> None:

@@ -32,7 +32,7 @@ async def talking(house: House, seed: int) -> AsyncIterator[Fleet]:
             fleet.start(tasks)
             await asyncio.sleep(1.0)
             yield fleet
-            fleet.stop()
+            await fleet.stop()
     finally:
         await house.close()
 

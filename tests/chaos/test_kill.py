@@ -14,15 +14,29 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import pytest
-from tests.chaos.checker import Kind, check
+from tests.chaos.checker import check
 from tests.chaos.fleet import Fleet
-from tests.chaos.history import History, Killed, Sent, Shown, Told
+from tests.chaos.history import (
+    Changed,
+    Gathered,
+    Gone,
+    History,
+    Killed,
+    Listed,
+    Refused,
+    SealedShown,
+    Sent,
+    Shown,
+    Told,
+)
 from tests.chaos.house import House
 from tests.chaos.phone import Broken
 from tests.chaos.speakers import Speakers
+from tests.chaos.violations import Kind
 
 KILLS = int(os.environ.get("LINNET_CHAOS_KILLS", "3"))
 ACCOUNTS = 20
+GROUPS = 3
 PAUSE_S = 0.06
 DRAIN_S = 40.0
 SPEAKERS = 3
@@ -61,6 +75,7 @@ async def play(house: House, place: Path, rng: random.Random) -> tuple[History, 
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         await speakers.register(stack, SPEAKERS)
         fleet.start(tasks)
+        await fleet.gather(GROUPS)
         speaking = tasks.create_task(speakers.speak(0.1))
         await asyncio.sleep(1.0)
         for _ in range(KILLS):
@@ -69,7 +84,7 @@ async def play(house: House, place: Path, rng: random.Random) -> tuple[History, 
         await fleet.drain(DRAIN_S)
         await speakers.drain(DRAIN_S)
         encrypted = await speakers.history()
-        fleet.stop()
+        await fleet.stop()
         speaking.cancel()
     return fleet.history, encrypted
 
@@ -89,11 +104,19 @@ async def test_nothing_is_lost_when_the_server_is_killed_under_load(
     assert check(history) == []
     assert check(encrypted) == []
     assert house.integrity() == ["ok"]
+    if os.environ.get("LINNET_CHAOS_SHOW"):
+        print({kind.__name__: count(history, kind) for kind in {type(it) for it in history}})
     # It was a real load, or the above says little.
     assert count(history, Killed) == KILLS
     assert count(history, Sent) > 100 * KILLS
     assert count(history, Shown) > 100 * KILLS
     assert count(history, Told) > 10 * KILLS
+    assert count(history, Changed) > 3 * KILLS
+    assert count(history, Gathered) > 3 * KILLS
+    assert count(history, SealedShown) > 3 * KILLS
+    assert count(history, Gone) + count(history, Listed) > ACCOUNTS + KILLS
+    assert any(isinstance(event, Sent) and event.roster > 1 for event in history)
+    assert any(isinstance(event, Refused) and event.code == "group_changed" for event in history)
     assert count(encrypted, Shown) > 5 * KILLS
 
 
@@ -108,11 +131,12 @@ async def test_a_server_that_forgets_is_caught(tmp_path: Path, seed: int) -> Non
     try:
         async with asyncio.TaskGroup() as tasks:
             fleet.start(tasks)
-            await asyncio.sleep(2.0)
+            await fleet.gather(GROUPS)
+            await asyncio.sleep(1.5)
             await kill_and_start(house, fleet, rng)
             with suppress(AssertionError):  # what is lost may be waited for in vain
-                await fleet.drain(10.0)
-            fleet.stop()
+                await fleet.drain(3.0)
+            await fleet.stop()
     except* Broken:
         pass  # a cursor that its store never reached, perhaps
     finally:
