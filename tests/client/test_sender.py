@@ -278,6 +278,19 @@ async def test_an_account_that_does_not_exist_fails_the_message(rig: Rig) -> Non
     assert (event.id, event.state, event.reason) == (id, State.FAILED, "unknown_recipient")
 
 
+async def test_a_device_that_left_has_its_accounts_list_fetched_again(rig: Rig) -> None:
+    rig.server.refuses["/keys"] = "not_found"
+    id = await rig.say()
+    assert await rig.offer() == []
+    assert rig.told == []
+    rig.server.refuses.clear()
+    rig.world.now_ms += 1001
+    assert [frame.id for frame in await rig.offer()] == [id]
+    bob = show(rig.bob.account)
+    devices, keys = f"/accounts/{bob}/devices", f"/keys/{bob}/1"
+    assert rig.server.asked == [devices, keys, devices, keys]
+
+
 async def test_a_bundle_of_another_identity_is_not_used(rig: Rig) -> None:
     rig.server.bundle.identity = rig.alice.sessions.local.key.public
     await rig.say()

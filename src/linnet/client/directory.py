@@ -4,7 +4,7 @@ Everything that comes back is checked before it is held or used; the server is b
 nothing but whether something exists.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import apsw
@@ -48,6 +48,9 @@ class Directory:
         self._world = world
         self._tell = tell
         self._asked_ms: dict[bytes, int] = {}
+        self.quietly: Callable[[bytes], Awaitable[Adopted | None]] = _always_openly
+        """Fetches the list of an account whose messages are sealed, without a token; None where
+        they are not."""
         self.on_new_list: Callable[[bool], None] = lambda parked: None
         """Called when a list is new, with whether messages of that account wait for it: they are
         tried again, and its devices may be given what they had not got."""
@@ -55,14 +58,18 @@ class Directory:
     async def refresh(self, account: bytes) -> Adopted:
         """Fetch, check and hold the newest list. Raises Offline, Refused, NotTrusted, LoggedOut."""
         answer = await self._tokens.use(lambda token: self._api.device_list(token, account))
+        return await self.adopt(account, answer)
+
+    async def adopt(self, account: bytes, answer: rest.Signed) -> Adopted:
+        """Check and hold a list that the server showed. Raises NotTrusted."""
         obj = SignedObject(answer.body, answer.sig)
         now_ms = self._world.now_ms()
 
-        def adopt(db: apsw.Connection) -> tuple[Adopted, list[Event], bool]:
+        def hold(db: apsw.Connection) -> tuple[Adopted, list[Event], bool]:
             adopted = lists.adopt(db, account, obj, now_ms)
             return adopted, _news(db, account, adopted), account in parking.senders(db)
 
-        adopted, told, parked = await self._store.write(adopt)
+        adopted, told, parked = await self._store.write(hold)
         for event in told:
             self._tell(event)
         if adopted is Adopted.NEW:
@@ -102,16 +109,38 @@ class Directory:
             self._asked_ms.clear()
         self._asked_ms[account] = now_ms
         try:
-            return await self.refresh(account) is Adopted.NEW
+            quietly = await self.quietly(account)
+            return (quietly or await self.refresh(account)) is Adopted.NEW
         except (Offline, Refused, NotTrusted):
             return False
 
     async def bundle(self, account: bytes, device: ListedDevice) -> PreKeyBundle:
-        """Take a checked bundle. Raises Offline, Refused, NotTrusted, LoggedOut."""
-        taken = await self._tokens.use(
-            lambda token: self._api.take_bundle(token, account, device.id)
-        )
+        """Take a checked bundle. Raises Offline, Refused, NotTrusted, LoggedOut.
+
+        Offline too if the server knows no such device: the held list is doubted, and asked for
+        before it is used again.
+        """
+        try:
+            taken = await self._tokens.use(
+                lambda token: self._api.take_bundle(token, account, device.id)
+            )
+        except Refused as refusal:
+            if refusal.code != "not_found":
+                raise
+            await self._store.write(lambda db: _doubt(db, account))
+            raise Offline("that device has left") from refusal
         return checked_bundle(taken, device)
+
+
+async def _always_openly(account: bytes) -> Adopted | None:
+    """Where nothing is sealed."""
+    return None
+
+
+def _doubt(db: apsw.Connection, account: bytes) -> None:
+    held = lists.held(db, account)
+    if held is not None:
+        lists.doubt(db, account, set=held.list.set + 1)
 
 
 def _adopted(

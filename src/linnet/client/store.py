@@ -69,8 +69,9 @@ class Store:
         """Close the file and let go of the lock. Closing twice is allowed."""
         if not self._closed:
             self._closed = True
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
-            self._thread.shutdown()
+            done = asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+            self._thread.shutdown(wait=False)  # after what is under way, however short we wait
+            await asyncio.shield(done)
 
     async def _run(self, work: Callable[[], T], then: Callable[[T], None] | None = None) -> T:
         if self._closed:
