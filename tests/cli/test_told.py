@@ -12,22 +12,34 @@ from hypothesis import strategies as st
 
 from linnet.cli.told import as_line, as_object, is_arrival, plain, words
 from linnet.client import (
+    ClockWrong,
     Connection,
     ConnectionState,
     Damaged,
     Delivered,
+    DeviceAdded,
+    DeviceRemoved,
     Event,
+    Healed,
     IdentityChanged,
+    ListConflict,
+    MainDeviceNeeded,
     Message,
     Missed,
     NotSent,
+    NumberMoved,
+    Read,
     Sent,
     State,
+    Synced,
+    Unconfirmed,
     Undecryptable,
 )
-from linnet.wire.ids import AccountId, ConversationId, DeviceId, MessageId
+from linnet.client.groups.events import GroupChanged, GroupForked
+from linnet.wire.ids import AccountId, ConversationId, DeviceId, GroupId, MessageId, show
 
 ID = MessageId(bytes(range(16)))
+WHO = AccountId(b"a" * 16)
 HERE = ConversationId(b"c" * 16)
 ROW: dict[str, Any] = {
     "conversation": HERE,
@@ -57,12 +69,42 @@ def message(text: str | None, kind: str = "text") -> Message:
         (IdentityChanged(AccountId(b"a" * 16)), "identity_changed"),
         (ConnectionState(Connection.ONLINE), "connection"),
         (Missed(3), "missed"),
+        (Healed(HERE, ID, message("hi")), "healed"),
+        (Unconfirmed(WHO, DeviceId(2)), "unconfirmed"),
+        (ListConflict(WHO, b"proof" * 40), "list_conflict"),
+        (ClockWrong(), "clock_wrong"),
+        (DeviceAdded(DeviceId(2), 1, "laptop"), "device_added"),
+        (DeviceRemoved(DeviceId(2), 1, "laptop"), "device_removed"),
+        (MainDeviceNeeded(ROW["sent_at"], True), "main_device_needed"),
+        (Read(HERE, WHO, 3), "read"),
+        (NumberMoved("+15550100001", WHO, WHO), "number_moved"),
+        (Synced("contact"), "synced"),
+        (GroupChanged(GroupId(HERE), WHO, "add", (WHO, WHO)), "group_changed"),
+        (GroupForked(GroupId(HERE), b"proof" * 40), "group_forked"),
     ],
 )
 def test_every_event_is_one_line_of_json_with_its_name(event: Event, name: str) -> None:
     line = as_object(event)
     assert "\n" not in line
     assert json.loads(line)["event"] == name
+
+
+def test_what_stops_sending_says_so_with_the_command_that_accepts_it() -> None:
+    for event in (IdentityChanged(WHO), ListConflict(WHO, b"proof")):
+        line = as_line(event, lambda account: "Bob")
+        assert line is not None
+        assert line.startswith("Bob ")
+        assert f"`linnet safety {show(WHO)}`" in line
+    moved = as_line(NumberMoved("+15550100001", WHO, AccountId(b"b" * 16)))
+    assert moved is not None
+    assert "`linnet safety +15550100001`, then `--accept`" in moved
+
+
+@pytest.mark.parametrize("reason", ["identity_changed", "not_trusted", "unknown_recipient"])
+def test_why_a_message_was_not_sent_is_told_in_words(reason: str) -> None:
+    line = as_line(NotSent(HERE, ID, State.FAILED, reason))
+    assert line is not None
+    assert reason not in line
 
 
 def test_a_message_in_json_has_all_a_program_needs() -> None:

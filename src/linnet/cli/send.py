@@ -80,15 +80,18 @@ async def deliver(
     async with opened(directory) as client:
         to = await find(client)
         id = await _taken(client, to, text)
+        reason = ""
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
-                await _reached(client, id, wanted)
+                reason = await _reached(client, id, wanted)
         state = await client.state(id)
         members = None if isinstance(to, bytes | str) else await has_it(client, to, id)
     assert state is not None
     _say(id, state, members, as_json)
     if state is not State.DELIVERED and state is not wanted:
-        raise _not_reached(state, members)
+        if reason == "identity_changed" and isinstance(to, bytes | str):
+            raise _new_keys(to)
+        raise _not_reached(state, members, reason)
 
 
 def _say(
@@ -125,23 +128,38 @@ async def has_it(client: Client, group: GroupInfo, id: MessageId) -> Mapping[Acc
 _TICKS = {"sent": "✓", "delivered": "✓✓"}
 
 
-async def _reached(client: Client, id: MessageId, wanted: str) -> None:
-    """Return once the message is in the state wanted or in one that it will not leave."""
+async def _reached(client: Client, id: MessageId, wanted: str) -> str:
+    """Return once the message is in the state wanted or in one that it will not leave: why not."""
     from linnet.client import Connection, ConnectionState, Delivered, NotSent, Sent
 
     async for event in client.events():
         match event:
             case Sent(id=one) if one == id and wanted == "sent":
-                return
-            case Delivered(id=one) | NotSent(id=one) if one == id:
-                return
+                break
+            case NotSent(id=one, reason=reason) if one == id:
+                return reason
+            case Delivered(id=one) if one == id:
+                break
             case ConnectionState(state=Connection.STOPPED):
-                return
+                break
             case _:
                 pass
+    return ""
 
 
-def _not_reached(state: str, members: Mapping[AccountId, bool] | None) -> Failure:
+def _new_keys(to: AccountId | str) -> Failure:
+    from linnet.cli.warned import accepting
+
+    return Failure(
+        "the message was not sent: they show a new key.",
+        "They may have begun anew, or somebody is in between. Nothing is sent there now.",
+        f"Compare safety numbers with them: {accepting(to)}. Then send it again.",
+    )
+
+
+def _not_reached(state: str, members: Mapping[AccountId, bool] | None, reason: str) -> Failure:
+    from linnet.cli.warned import REASONS
+
     match state:
         case "sending":
             return Failure(
@@ -162,4 +180,5 @@ def _not_reached(state: str, members: Mapping[AccountId, bool] | None) -> Failur
         case "unknown":
             return Failure("nobody can tell any more whether the message was sent.")
         case _:
-            return Failure("the message cannot be sent.")
+            why = REASONS.get(reason, f"the server says: {reason}" if reason else "")
+            return Failure("the message cannot be sent.", why)

@@ -9,14 +9,17 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from linnet.cli.warned import accepting, contradiction, new_keys, why_not
 from linnet.client import (
     Arrived,
+    ClockWrong,
     ConnectionState,
     Damaged,
     DeviceAdded,
     DeviceRemoved,
     Event,
     IdentityChanged,
+    ListConflict,
     MainDeviceNeeded,
     Message,
     NotSent,
@@ -83,9 +86,13 @@ def as_line(
         case GroupJoined() | GroupLeft() | GroupChanged() | GroupForked():
             return f"{group(event.group) or 'A group'}: {of_group(event, who)}"
         case NotSent():
-            return f"A message was not sent: {event.reason or event.state}."
+            return f"A message was not sent: {why_not(event)}."
         case IdentityChanged():
-            return f"{who(event.account)} shows new keys: compare safety numbers."
+            return f"{who(event.account)} {new_keys(event.account)}"
+        case ListConflict():
+            return f"{who(event.account)} {contradiction(event.account)}"
+        case ClockWrong():
+            return "Is the clock of this machine wrong? Nothing is sent until it is right."
         case ConnectionState():
             return f"· {event.state}" + (f" ({event.reason})" if event.reason else "")
         case DeviceAdded():
@@ -98,8 +105,8 @@ def as_line(
             return "You are not receiving: your main device was away too long. Open it."
         case NumberMoved():
             return (
-                f"{event.number} has a new account. Nothing is sent to it until you accept that:"
-                f" `linnet safety {event.number} --accept`."
+                f"{event.number} has a new account: a new owner, or the same person anew. Nothing"
+                f" is sent to it until you accept that. Make sure first: {accepting(event.number)}."
             )
         case _:
             return None  # ticks, and what is for programs
