@@ -26,9 +26,10 @@ from linnet.client.healing import Healer
 from linnet.client.joining import joined_inbox
 from linnet.client.maintenance import Maintenance
 from linnet.client.numbers import Numbers
-from linnet.client.own_channel import OwnChannel
+from linnet.client.own_channel import OwnChannel, read_own
 from linnet.client.own_list import OwnList, own_held
-from linnet.client.reads import Reads
+from linnet.client.passing_on import PassOn
+from linnet.client.reads import Reads, read_read
 from linnet.client.rest import Api
 from linnet.client.safety import Safety
 from linnet.client.sealers import sealers
@@ -138,9 +139,11 @@ class Engine:
         sessions = Sessions(Address(self.account, self.device), local, world.rng)
         me = Member(self.account, self.account_key)
         keeper = Keeper(store, self.api, tokens, world, me, tell, self.upkeep.set)
-        sender = Sender(store, directory, sealers(sessions), world, tell, keeper.refresh)
+        sender = Sender(store, directory, sealers(sessions), world, tell, keeper.read_on)
+        channel = OwnChannel(self.account, world)
         inbox = joined_inbox(
             sessions,
+            more={"read": PassOn(channel, read_read), "sync": PassOn(channel, read_own)},
             ciphers=of_groups.ciphers(keeper.offer),
             reissue=of_groups.reissues(world.rng),
             member=of_groups.is_member,

@@ -75,12 +75,14 @@ class Rotation(Fact, frozen=True, kw_only=True):
 class SignedList(Fact, frozen=True, kw_only=True):
     """An own device list that was signed and may not have reached the server yet.
 
-    `link` names the link that it activates, and is empty for a list that adds no device.
+    `link` names the link that it activates, and is empty for a list that adds no device. `before`
+    is the body of the list that was held when it was signed.
     """
 
     body: bytes
     sig: bytes
     link: bytes = b""
+    before: bytes = b""
 
 
 class Cursor(Fact, frozen=True, kw_only=True):

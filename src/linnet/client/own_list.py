@@ -8,7 +8,7 @@ by those who change it.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import apsw
@@ -108,7 +108,8 @@ class OwnList:
         now_s = self._world.now_ms() // 1000
         signer = Signer(own_held(db), keys.account_key(own), now_s, self._world.rng)
         obj = sign(db, signer)
-        facts.put(db, SignedList(body=obj.body, sig=obj.sig, link=link))
+        before = signer.held.obj.body
+        facts.put(db, SignedList(body=obj.body, sig=obj.sig, link=link, before=before))
 
     async def _publish(self) -> None:
         waiting = await self._store.read(lambda db: facts.get(db, SignedList))
@@ -164,18 +165,21 @@ class OwnList:
             now_s = max(self._world.now_ms() // 1000, decode_list(lapsed.body).issued)
             key = keys.account_key(own)
             obj = next_list(lapsed, key, held.list.devices, now_s, self._world.rng)
-            facts.put(db, SignedList(body=obj.body, sig=obj.sig))
+            facts.put(db, SignedList(body=obj.body, sig=obj.sig, before=held.obj.body))
 
         await self._store.write(without)
         await self._publish()
 
     def _hold(self, db: apsw.Connection, obj: SignedObject) -> list[Event]:
-        before = own_held(db)
-        lists.adopt(db, before.list.account, obj, self._world.now_ms())
+        held, waiting = own_held(db), facts.get(db, SignedList)
+        lists.adopt(db, held.list.account, obj, self._world.now_ms())
         facts.drop(db, SignedList)
+        # It may have been adopted already: the server showed it before it answered the upload.
+        if waiting is not None and waiting.before:
+            held = replace(held, list=decode_list(waiting.before))
         after = own_held(db)
-        if after.list.version != before.list.version:
-            self._adopted(db, before, after)
+        if after.list.version != held.list.version:
+            self._adopted(db, held, after)
         return device_alerts.untold(db)
 
 

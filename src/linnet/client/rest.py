@@ -165,6 +165,11 @@ class Api:
         path = f"/groups/{show(group)}/log?since={since}"
         return _read(await self._send("GET", path, None, token), rest.GroupLog)
 
+    async def group_members(self, token: str, group: bytes) -> rest.Roster:
+        """Whom messages that name the newest roster reach."""
+        path = f"/groups/{show(group)}/members"
+        return _read(await self._send("GET", path, None, token), rest.Roster)
+
     async def _post(self, path: str, body: rest.Body, answer: type[B], token: str = "") -> B:
         return _read(await self._send("POST", path, msgspec.json.encode(body), token), answer)
 

@@ -198,7 +198,12 @@ class Sender:
         for account in missing.lists:
             await self._directory.refresh(account)
         for account, device in missing.bundles:
-            bundles[account, device.id] = await self._directory.bundle(account, device)
+            try:
+                bundles[account, device.id] = await self._directory.bundle(account, device)
+            except Refused as refused:
+                if refused.code != "not_found":
+                    raise
+                await self._directory.refresh(account)  # that device is listed no longer
 
     async def _hold(self, item: Item, error: Offline | Refused) -> None:
         if isinstance(error, Refused) and error.code == "not_found":

@@ -13,6 +13,7 @@ from typing import Final
 
 import apsw
 
+from linnet.client import lists, missing_lists
 from linnet.client.environment import Environment
 from linnet.client.errors import ClientError, LoggedOut, NotTrusted, Refused
 from linnet.client.events import Event
@@ -104,7 +105,8 @@ class Keeper:
         """Do what there is to do. Raises Offline or Refused where the server did not help."""
         await self._take_offers()
         for group in await self._store.read(book.all_pending):
-            await self.settle(group)
+            if await self.settle(group):
+                await self._store.write(lambda db, group=group: self._share(db, group))  # type: ignore[misc]
         wanted = dict.fromkeys(await self._store.read(_stale))
         if self._all:
             wanted.update(dict.fromkeys(await self._moved_on_server()))
@@ -139,8 +141,30 @@ class Keeper:
             if page.entries:
                 self._moved()
             if not answer.more or not page.entries:
-                return
+                return await self._compare_seats(group, head)
         raise NotTrusted("the log of a group does not end")
+
+    async def _compare_seats(self, group: bytes, head: rest.GroupHead) -> None:
+        """Whose devices changed, as a new roster says: their lists are due before the next message
+        names it, or devices that are new would get what they have no key for."""
+        held = await self._store.read(lambda db: book.group(db, group))
+        if held is None or head.roster <= held.roster:
+            return
+        try:
+            roster = await self._tokens.use(lambda token: self._api.group_members(token, group))
+        except Refused as refused:
+            if refused.code != "not_member":
+                raise
+            roster = rest.Roster(head=head, members=[])  # suspended: what is sent will be refused
+        now_ms = self._world.now_ms()
+        await self._store.write(lambda db: _take_seats(db, group, roster, now_ms))
+
+    async def read_on(self, group: bytes) -> None:
+        """As `refresh`; a change of ours that waits goes first, perhaps the one that begins it."""
+        if await self._store.read(lambda db: book.pending(db, group)) is not None:
+            await self.settle(group)
+        else:
+            await self.refresh(group)
 
     async def settle(self, group: bytes) -> bool:
         """Bring the server the change of ours that waits. True if it is in the log now.
@@ -186,6 +210,12 @@ class Keeper:
 
         return await self._store.write(look)
 
+    def _share(self, db: apsw.Connection, group: bytes) -> None:
+        """Who made the change did not wait until it was in the log: give its secret now."""
+        held, now_ms = book.group(db, group), self._world.now_ms()
+        if held is not None and held.member:
+            secrets.share(db, held.settled, held.settled.members, now_ms, self._world.rng)
+
     async def _refreshed(self, group: bytes) -> None:
         """As `refresh`, but a group that cannot be read is no reason to leave others unread."""
         try:
@@ -212,7 +242,6 @@ class Keeper:
         if head.group != page.group:
             raise NotTrusted("the log of another group")
         events: list[Event] = [*log.take(db, page, self.me, now_ms)]
-        book.learn_roster(db, page.group, head.roster, head.version)
         if log.kept_version(db, page.group) >= head.version:
             book.believed(db, page.group, head.version)
         secrets.ask(db, page.group, self.me.account, now_ms, self._world.rng)
@@ -231,6 +260,18 @@ class Keeper:
                 self._tell(event)
             if events:
                 self._moved()
+
+
+def _take_seats(db: apsw.Connection, group: bytes, roster: rest.Roster, now_ms: int) -> None:
+    """Have the lists fetched of which the roster has a newer set, and name it from now on."""
+    if roster.head.group != group:
+        raise NotTrusted("the roster of another group")
+    for seat in roster.members:
+        held = lists.held(db, seat.account)
+        if held is not None and seat.set > held.list.set:
+            lists.doubt(db, seat.account, set=seat.set)
+            missing_lists.note(db, seat.account, now_ms, set=seat.set)
+    book.learn_roster(db, group, roster.head.roster, roster.head.version)
 
 
 def _passes(refused: Refused) -> bool:
