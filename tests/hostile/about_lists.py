@@ -15,7 +15,7 @@ from linnet.signing.device_list import LIFETIME_S, decode_list, first_list
 from linnet.signing.keys import KeyPair, generate
 from linnet.wire import rest
 from linnet.wire.codec import Unknown
-from linnet.wire.frames import NARROWED, ClientFrame, Rejected, Send
+from linnet.wire.frames import CONTROL, NARROWED, ClientFrame, Rejected, Send
 
 ABOUT = "device lists"
 LIST = r"/v1/accounts/.+/devices$"
@@ -38,7 +38,7 @@ def claims_newer(line: Middle, *, peer: int = 0, own: int = 0) -> None:
     """Refuse the next message, as if it were sealed for old lists: the client asks for them."""
 
     def up(frame: ClientFrame | Unknown) -> list[ClientFrame]:
-        if not isinstance(frame, Send):
+        if not isinstance(frame, Send) or frame.mode == CONTROL:
             return [frame]  # type: ignore[list-item]
         line.up = lambda frame: [frame]  # type: ignore[list-item]
         line.say(Rejected(frame.id, "devices_changed", True, (peer, own)))

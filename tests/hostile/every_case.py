@@ -3,6 +3,8 @@
 from typing import Final
 
 from tests.hostile import (
+    about_accounts,
+    about_devices,
     about_groups,
     about_keys,
     about_lists,
@@ -17,7 +19,9 @@ from tests.hostile.cases import CASES, Case
 
 MODULES: Final = (
     about_keys,
+    about_accounts,
     about_lists,
+    about_devices,
     about_logs,
     about_members,
     about_groups,

@@ -16,11 +16,13 @@ DAMAGED = "shows it as `Damaged`, with no text, and reads the next message"
 UNREADABLE = "shows it as `Undecryptable`, and reads the next message"
 
 
-def deliveries(line: Middle, lie: Callable[[Deliver], Told | list[Told]]) -> None:
-    """Tell something else in place of every delivered message."""
+def deliveries(
+    line: Middle, lie: Callable[[Deliver], Told | list[Told]], *, control: bool = False
+) -> None:
+    """Tell something else in place of every delivered message, or of every `control` message."""
 
     def told(frame: ServerFrame | Unknown) -> list[Told]:
-        if not isinstance(frame, Deliver):
+        if not isinstance(frame, Deliver) or (frame.mode == CONTROL) is not control:
             return [frame]
         said = lie(frame)
         return said if isinstance(said, list) else [said]
