@@ -82,16 +82,15 @@ class Fleet:
         self._tasks = tasks
         self._running = [tasks.create_task(phone.run()) for phone in self.phones]
 
-    async def gather(self, groups: int) -> None:
-        """From now on there are groups, sealed letters, and devices that come and go. The server
+    async def gather(self, groups: int, devices: bool = True) -> None:
+        """From now on there are groups, sealed letters, and `devices` that come and go. The server
         runs."""
         assert self._tasks is not None
         await self.circles.found(groups)
         self._running += self.circles.start(self._tasks)
-        self._running += [
-            self._tasks.create_task(self._letters.write()),
-            self._tasks.create_task(self._households.change()),
-        ]
+        self._running.append(self._tasks.create_task(self._letters.write()))
+        if devices:
+            self._running.append(self._tasks.create_task(self._households.change()))
 
     async def stop(self) -> None:
         """Everybody leaves, at once."""

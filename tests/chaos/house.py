@@ -11,6 +11,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -103,6 +104,12 @@ class House:
         assert self._process is not None
         _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (size, hard))
+
+    def leap(self, seconds: float) -> None:
+        """Set the wall clock of a `leaping` server so far ahead of the right time."""
+        assert self._process is not None
+        self.data.with_name("leap").write_text(str(seconds))
+        self._process.send_signal(signal.SIGUSR1)
 
     async def close(self) -> None:
         """End it with SIGTERM, if it runs; asserts that it ends in time and without an error."""

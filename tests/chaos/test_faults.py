@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,10 +12,23 @@ from pathlib import Path
 import pytest
 from tests.chaos.checker import check
 from tests.chaos.fleet import Fleet
-from tests.chaos.history import Event, History, Refused, Resynced, Sent, Shown, Told, Tried
+from tests.chaos.history import (
+    Changed,
+    Event,
+    History,
+    Refused,
+    Resynced,
+    SealedSent,
+    Sent,
+    Shown,
+    Told,
+    Tried,
+)
 from tests.chaos.house import House
 
 ACCOUNTS = 12
+GROUPS = 2
+DAY_S = 24 * 3600.0
 PAUSE_S = 0.06
 DRAIN_S = 30.0
 
@@ -22,14 +36,19 @@ pytestmark = pytest.mark.slow
 
 
 @asynccontextmanager
-async def talking(house: House, seed: int) -> AsyncIterator[Fleet]:
-    """A fleet that talks; its server ends with it, in time and without an error."""
+async def talking(
+    house: House, seed: int, groups: int = 0, devices: bool = True
+) -> AsyncIterator[Fleet]:
+    """A fleet that talks; its server ends with it, in time and without an error. With groups,
+    everything else too: sealed letters, devices that come and go."""
     fleet = Fleet(house, random.Random(seed), PAUSE_S)
     await fleet.settle(ACCOUNTS)
     await house.open()
     try:
         async with asyncio.TaskGroup() as tasks:
             fleet.start(tasks)
+            if groups:
+                await fleet.gather(groups, devices)
             await asyncio.sleep(1.0)
             yield fleet
             await fleet.stop()
@@ -39,17 +58,38 @@ async def talking(house: House, seed: int) -> AsyncIterator[Fleet]:
 
 async def test_a_full_disk_refuses_by_name_and_loses_nothing(tmp_path: Path) -> None:
     house = House(tmp_path)
-    async with talking(house, 1) as fleet:
+    async with talking(house, 1, GROUPS) as fleet:
+        before = len(fleet.history)
         house.fill_disk()
-        await asyncio.sleep(0.8)
-        refused = {event.code for event in fleet.history if isinstance(event, Refused)}
-        acknowledged = sum(isinstance(event, Sent) for event in fleet.history)
+        await asyncio.sleep(1.0)
+        full = fleet.history[before:]
         house.make_room()
-        await asyncio.sleep(0.5)
+        later = len(fleet.history)
+        await asyncio.sleep(1.0)
         await fleet.drain(DRAIN_S)
-    assert refused == {"unavailable"}
-    assert sum(isinstance(event, Sent) for event in fleet.history) > acknowledged
+    refused = [event.code for event in full if isinstance(event, Refused)]
+    assert refused.count("unavailable") > 10
+    assert {type(event) for event in fleet.history[later:]} >= {Sent, SealedSent, Changed}
     assert check(fleet.history) == []
+    assert house.integrity() == ["ok"]
+
+
+async def test_a_clock_that_leaps_loses_and_refuses_nothing(tmp_path: Path) -> None:
+    """40 days ahead, then 40 days back, for a moment each: longer than anything is kept. Nobody
+    links meanwhile: an offer to link may expire."""
+    house = House(tmp_path, "leaping")
+    async with talking(house, 3, GROUPS, devices=False) as fleet:
+        for leap_s in (40 * DAY_S, -40 * DAY_S, 0.0):
+            house.leap(leap_s)
+            before = len(fleet.history)
+            await asyncio.sleep(0.7)
+            assert any(isinstance(event, Sent) for event in fleet.history[before:])
+        await fleet.drain(DRAIN_S)
+    codes = {event.code for event in fleet.history if isinstance(event, Refused)}
+    assert codes <= {"group_changed", "devices_changed", "not_member"}
+    assert check(fleet.history) == []
+    stamps = [event.server_timestamp for event in fleet.history if isinstance(event, Sent)]
+    assert max(stamps) < (time.time() + DAY_S) * 1000
     assert house.integrity() == ["ok"]
 
 
