@@ -80,10 +80,10 @@ class Numbers:
         same as before. What waits for the old one is not sent to it."""
 
         def accept(db: apsw.Connection) -> AccountId | None:
-            moved = _moved(db, number)
+            moved, known = _moved(db, number), _known(db, number)
             if moved is not None:
                 self._hold(db, number, moved)
-            return moved
+            return None if moved == known else moved
 
         return await self._store.write(accept)
 

@@ -125,7 +125,7 @@ class Safety:
 
 
 def to_text(number: SafetyNumber) -> str:
-    """What the QR code holds, as text: base64url, unpadded, 94 characters."""
+    """What the QR code holds, as text: base64url, unpadded, 99 characters."""
     return base64.urlsafe_b64encode(number.scannable).decode().rstrip("=")
 
 
