@@ -375,6 +375,46 @@ def test_the_commitment_is_an_hmac_under_the_franking_key() -> None:
     assert not committed(z, bytes(32))
 
 
+def two_readings() -> Iterator[tuple[str, bytes]]:
+    """Yield content that one lax reader reads as "yes" and another one as "no"."""
+    yes, no = (pack([*ROW[:13], text_body(text), None]) for text in ("yes", "no"))
+    longer = pack([*ROW[:13], ["yes" + 30 * " ", "no"], None])
+    yield "one array after the other", z_of(yes + no)
+    yield "one array after the end of the other", z_of(yes + b"\x80" + no)
+    yield "one array in the padding of the other", z_of(yes)[: -len(no) - 1] + no + b"\x80"
+    yield (
+        "the first of two keys, or the last",
+        z_of(
+            msgspec.msgpack.encode([*ROW[:13], None, None]).replace(
+                b"\xc0\xc0", b"\x82\xa1t\xa3yes\xa1t\xa2no\xc0"
+            )
+        ),
+    )
+    yield "more items than the array says", z_of(b"\x9e" + yes[1:])
+    yield "fewer items than the array says", z_of(b"\xdc\x00\x10" + yes[1:])
+    yield "a text longer than it says", z_of(yes.replace(b"\xa3yes", b"\xa2yes"))
+    yield "a length in another form", z_of(yes.replace(b"\xa3yes", b"\xd9\x03yes"))
+    yield "an array in another form", z_of(b"\xdc\x00\x0f" + yes[1:])
+    yield "text that is no UTF-8", z_of(yes.replace(b"\xa3yes", b"\xa3\xf0no"))
+    yield "an overlong character", z_of(longer.replace(b"yes ", b"\xc1\xaes "))
+    yield "an extension type", z_of(yes.replace(b"\xa3yes", b"\xc7\x02\x01no"))
+    yield "the end mark inside the text", z_of(yes[: yes.index(b"yes")], b"\x80yes\x80")
+
+
+@pytest.mark.parametrize("z", [pytest.param(z, id=name) for name, z in two_readings()])
+def test_two_texts_never_have_one_commitment_by_parser_tricks(z: bytes) -> None:
+    assert committed(z, commitment(z))
+    with pytest.raises(Damaged):
+        open_content(z)
+
+
+def test_a_franking_key_of_other_bytes_of_z_commits_to_nothing_else() -> None:
+    z = seal_content(PLAIN, K_F)
+    moved = hmac.new(z[1:33], b"linnet/frank/1\0" + z, "sha256").digest()
+    assert not committed(z, moved)
+    assert not committed(z[1:] + b"\0", commitment(z))
+
+
 def test_another_franking_key_makes_another_commitment() -> None:
     one, two = seal_content(PLAIN, K_F), seal_content(PLAIN, bytes(32))
     assert commitment(one) != commitment(two)

@@ -11,6 +11,7 @@ from linnet.client import (
     Client,
     DeviceAdded,
     DeviceRemoved,
+    LoggedOut,
     Message,
     NumberChanged,
     NumberMoved,
@@ -59,6 +60,29 @@ async def test_a_main_device_that_is_lost_is_replaced_by_code(served: Town) -> N
             assert [(d.id, d.main, d.here) for d in shown] == [(2, False, False), (3, True, True)]
             async with await linked(again, served.url, served.home / "tablet") as tablet:
                 assert tablet.device == 4
+
+
+async def test_a_backup_older_than_a_revocation_brings_no_revoked_device_back(
+    served: Town,
+) -> None:
+    """The recovery code and its backup are of the first minute; the list is the newest."""
+    async with await served.register("bob", BOB) as bob:
+        phone = await served.register("phone", ALICE)
+        code = phone.recovery_code
+        assert code is not None
+        async with phone:
+            laptop = await linked(phone, served.url, served.home / "laptop")
+            await phone.devices.revoke(laptop.device)
+            await laptop.close()
+        async with await recovered(served, "new phone", ALICE, code) as again:
+            assert [(d.id, d.main) for d in await again.devices.all()] == [(3, True)]
+            heard = again.events()
+            await bob.send(again.account, "not for the laptop")
+            assert (await wait_for(heard, Message)).text == "not for the laptop"
+            async with await served.open("laptop") as revoked:
+                with pytest.raises(LoggedOut):
+                    await revoked.find(BOB)
+                assert await revoked.messages(revoked.conversation_with(bob.account)) == []
 
 
 async def test_a_wrong_code_recovers_nothing(served: Town) -> None:
