@@ -107,6 +107,9 @@ class Delivery(msgspec.Struct, frozen=True):
     """Records one group commit takes."""
     pending_most: int = 65536
     """Records waiting for a commit; one more is rejected as `unavailable`."""
+    pending_bytes: int = 64 * 1024 * 1024
+    """Ciphertext waiting for a commit; what comes beyond is rejected as `unavailable`. As much
+    again may be under way in the commit before."""
     ack_wait_s: float = 0.01
     """How long an ack waits for a message's commit to ride with."""
     recent_ids: int = 100_000

@@ -73,6 +73,16 @@ async def test_one_more_than_may_wait_is_unavailable_at_once() -> None:
         assert [(await answer).kind for answer in answers[:2]] == ["sent", "sent"]
 
 
+async def test_more_ciphertext_than_may_wait_is_unavailable_until_a_commit_made_room() -> None:
+    async with running(config=DeliveryConfig(pending_bytes=2 * len(b"for 1"))) as world:
+        answers = [world.say(send(fresh_id(n))) for n in range(3)]
+        assert answers[2].result() == Answer("rejected", "unavailable")
+        assert [(await answer).kind for answer in answers[:2]] == ["sent", "sent"]
+        again = [world.say(send(fresh_id(n))) for n in range(2, 5)]
+        assert again[2].result() == Answer("rejected", "unavailable")
+        assert [(await answer).kind for answer in again[:2]] == ["sent", "sent"]
+
+
 async def test_after_a_stop_what_waits_is_settled_and_nothing_more_is_taken(world: World) -> None:
     early = world.say(send(fresh_id(1)))
     world.delivery.ack(Committed(BOB, 1, 1, {}))
@@ -95,8 +105,8 @@ async def test_an_ack_alone_is_settled_before_the_end(world: World) -> None:
 async def test_a_record_that_breaks_the_decision_stops_nobody_else(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broken = send(fresh_id(1))
-    broken.parts = None  # type: ignore[assignment]
+    broken = send(fresh_id(1), devices=(1, 2))
+    broken.parts[0].device = []  # type: ignore[assignment]
     answers = await asyncio.gather(world.say(broken), world.say(send(fresh_id(2))))
     assert answers[0] == Answer("rejected", "internal")
     assert answers[1].kind == "sent"

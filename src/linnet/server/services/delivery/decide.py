@@ -40,6 +40,16 @@ class Record(msgspec.Struct, gc=False):
     stamped_ms: int
 
 
+def ciphertext_bytes(frame: Send) -> int:
+    """What a record weighs while it waits: all ciphertext in it."""
+    size = len(frame.body)
+    for part in frame.parts:
+        size += len(part.ciphertext)
+    for part in frame.own_parts:
+        size += len(part.ciphertext)
+    return size
+
+
 Rows = list[tuple[bytes, list[Part]]]
 """(mailbox, parts for its account's devices) of each row to be placed."""
 

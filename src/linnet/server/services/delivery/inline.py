@@ -27,7 +27,7 @@ from linnet.server.ports.timeline import (
 from linnet.server.services.clock import Clock
 from linnet.server.services.delivery import asked
 from linnet.server.services.delivery.asked import GroupMessages
-from linnet.server.services.delivery.decide import Record
+from linnet.server.services.delivery.decide import Record, ciphertext_bytes
 from linnet.server.services.delivery.memory import Absent, Memory
 from linnet.server.services.delivery.work import Changing, Committed, Origin, Submitted, Work
 
@@ -65,6 +65,7 @@ class Inline:
         self._config = config
         self._clock = clock
         self._records: list[Submitted] = []
+        self._pending_bytes = 0
         self._acks: list[Committed] = []
         self._newest_ack: dict[tuple[bytes, int], Committed] = {}
         self._ride: asyncio.TimerHandle | None = None
@@ -94,11 +95,17 @@ class Inline:
     def submit(self, record: Record, origin: Origin) -> None:
         """Decide and store this record. Answers follow through the origin or the bus.
 
-        With `pending_most` records waiting, it is rejected as `unavailable` at once.
+        With `pending_most` records or `pending_bytes` of ciphertext waiting, it is rejected as
+        `unavailable` at once.
         """
-        if len(self._records) >= self._config.pending_most or self._stopping:
+        config = self._config
+        full = (
+            len(self._records) >= config.pending_most or self._pending_bytes >= config.pending_bytes
+        )
+        if full or self._stopping:
             origin.rejected(record.frame.id, "unavailable", None)
             return
+        self._pending_bytes += ciphertext_bytes(record.frame)
         self._records.append((record, origin))
         self._wake.set()
 
@@ -195,6 +202,7 @@ class Inline:
         began_s = self._clock.monotonic_s()
         most = self._config.batch_most
         records, self._records = self._records[:most], self._records[most:]
+        self._pending_bytes -= sum(ciphertext_bytes(record.frame) for record, _ in records)
         acks, self._acks, self._newest_ack = self._acks, [], {}
         changes, self._changes = self._changes, []
         self._acks_due = False
