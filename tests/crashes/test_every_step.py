@@ -1,6 +1,6 @@
 """Every step of every story: the process dies there, or its network fails; the story ends well.
 
-By itself every 17th step is taken, others for each way to fail; `LINNET_CRASH_EVERY=1` takes them
+By itself every 29th step is taken, others for each way to fail; `LINNET_CRASH_EVERY=1` takes them
 all, which lasts most of an hour.
 """
 
@@ -30,7 +30,7 @@ STORIES = [
 ]
 
 
-EVERY = int(os.environ.get("LINNET_CRASH_EVERY", "17"))
+EVERY = int(os.environ.get("LINNET_CRASH_EVERY", "29"))
 
 
 @pytest.mark.slow
