@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import apsw
-import msgspec
 
+from linnet.client import addressees as sets
+from linnet.client.addressees import Addressee as Addressee
 from linnet.client.sql import every, first
 
 KEEP_MS: Final = 35 * 86_400_000
 """As long as a device that was left out may still get it."""
-
-Addressee = tuple[bytes, int, bytes]
-"""(account, device id, identity key)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +44,8 @@ _COLUMNS: Final = (
 )
 
 
-def keep(db: apsw.Connection, message: Accepted) -> None:
-    """Store it."""
+def keep(db: apsw.Connection, message: Accepted, packed: bytes = b"") -> None:
+    """Store it; `packed` are its addressees as its try kept them."""
     db.execute(
         "INSERT OR REPLACE INTO accepted"
         " (id, conversation, peer, kind, z, addressees, peer_key, conv_seq, accepted_ms)"
@@ -58,7 +56,7 @@ def keep(db: apsw.Connection, message: Accepted) -> None:
             message.peer,
             message.kind,
             message.z,
-            msgspec.msgpack.encode(message.addressees),
+            packed or sets.packed(db, message.addressees),
             message.peer_key,
             message.conv_seq,
             message.accepted_ms,
@@ -69,7 +67,7 @@ def keep(db: apsw.Connection, message: Accepted) -> None:
 def find(db: apsw.Connection, id: bytes) -> Accepted | None:
     """The accepted message with this id."""
     row = first(db, f"SELECT {_COLUMNS} WHERE id = ?", (id,))
-    return None if row is None else _accepted(row)
+    return None if row is None else _accepted(db, row)
 
 
 def peer(db: apsw.Connection, id: bytes) -> bytes | None:
@@ -86,7 +84,7 @@ def since(db: apsw.Connection, after_ms: int, limit: int = 1000) -> list[Accepte
         " ORDER BY accepted_ms DESC LIMIT ?",
         (after_ms, limit),
     )
-    return [_accepted(row) for row in reversed(rows)]
+    return [_accepted(db, row) for row in reversed(rows)]
 
 
 # ---- devices that were left out
@@ -157,9 +155,10 @@ def prune(db: apsw.Connection, now_ms: int) -> None:
     db.execute("DELETE FROM accepted WHERE accepted_ms < ?", (now_ms - KEEP_MS,))
     for table in ("withheld", "proven_read", "resent"):
         db.execute(f"DELETE FROM {table} WHERE id NOT IN (SELECT id FROM accepted)")
+    sets.prune(db)
 
 
-def _accepted(row: tuple[Any, ...]) -> Accepted:
+def _accepted(db: apsw.Connection, row: tuple[Any, ...]) -> Accepted:
     id, conversation, to, kind, z, packed, peer_key, conv_seq, accepted_ms = row
-    addressees = msgspec.msgpack.decode(packed, type=tuple[Addressee, ...])
+    addressees = sets.unpacked(db, packed)
     return Accepted(id, conversation, to, kind, z, addressees, peer_key, conv_seq, accepted_ms)

@@ -7,20 +7,17 @@ the server may have accepted any of them.
 from dataclasses import dataclass, field
 from enum import Enum
 from hmac import compare_digest
-from typing import Final
 
 import apsw
-import msgspec
 
 from linnet.client import accepted, history, outbox
-from linnet.client.accepted import Accepted, Addressee
+from linnet.client.accepted import Accepted
+from linnet.client.addressees import Addressee, unpacked
 from linnet.client.events import Event, NotSent, Sent, State
 from linnet.client.outbox import Way
 from linnet.client.sql import every, first
 from linnet.wire.errors import is_code
 from linnet.wire.ids import ConversationId, MessageId
-
-_ADDRESSEES: Final = msgspec.msgpack.Decoder(tuple[Addressee, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +77,7 @@ def settle(
     if kept is None:
         return Settled(give_up(db, me, id, State.FAILED, "id_conflict"))
     _, z, *packed, own_version = kept
-    addressees, withheld = (_ADDRESSEES.decode(data) for data in packed)
+    addressees, withheld = (unpacked(db, data) for data in packed)
     db.execute(
         "INSERT INTO counters (conversation, attached_version) VALUES (?, ?) ON CONFLICT DO"
         " UPDATE SET attached_version = max(attached_version, excluded.attached_version)",
@@ -89,14 +86,19 @@ def settle(
     if way == Way.CONTROL:
         z = b""
     message = Accepted(id, conversation, peer, kind, z, addressees, peer_key, conv_seq, now_ms)
-    accepted.keep(db, message)
+    accepted.keep(db, message, packed[0])
     accepted.withhold(db, id, withheld)
     outbox.forget(db, id)
     shown = history.mark_sent(db, me, id, conv_seq, server_ms)
     return Settled(
         [Sent(ConversationId(conversation), MessageId(id), conv_seq)] if shown else [],
-        tuple(entry for entry in _ADDRESSEES.decode(tries[-1][2]) if entry not in addressees),
+        () if tries[-1][2] == packed[0] else _missed(unpacked(db, tries[-1][2]), addressees),
     )
+
+
+def _missed(wanted: tuple[Addressee, ...], had: tuple[Addressee, ...]) -> tuple[Addressee, ...]:
+    accounted = frozenset(had)
+    return tuple(entry for entry in wanted if entry not in accounted)
 
 
 def give_up(db: apsw.Connection, me: bytes, id: bytes, to: State, reason: str) -> list[Event]:

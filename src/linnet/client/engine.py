@@ -72,19 +72,21 @@ class Engine:
         channel = OwnChannel(self.account, world)
         own_list = OwnList(store, api, tokens, world, channel.list_changed, tell)
         approver = Approver(store, api, tokens, world, own_list)
-        self.devices = Devices(store, own_list, approver, wake)
+        self.devices = Devices(store, own_list, approver, self._devices_changed)
         self.settings = Settings(store, channel, wake)
         self.contacts = Contacts(store, channel, wake)
         self.safety = Safety(store, self.parts.directory, channel, account_key, wake)
         self.numbers = Numbers(store, api, tokens, world, channel, tell)
         self.reads = Reads(store, world, channel, wake)
+        author = self.parts.keeper.author
+        assert author is not None
         self.groups = Groups(
             store=store,
             world=world,
             directory=self.parts.directory,
             find=self.numbers.find,
             keeper=self.parts.keeper,
-            author=Author(self.account, self.device, own.device_private, world.rng),
+            author=author,
             account_key=account_key,
             wake=wake,
             closed=lambda: self.closed,
@@ -138,13 +140,14 @@ class Engine:
         local = LocalIdentity(keys.device_key(own), own.registration_id)
         sessions = Sessions(Address(self.account, self.device), local, world.rng)
         me = Member(self.account, self.account_key)
-        keeper = Keeper(store, self.api, tokens, world, me, tell, self.upkeep.set)
+        author = Author(self.account, self.device, own.device_private, world.rng)
+        keeper = Keeper(store, self.api, tokens, world, me, tell, self.upkeep.set, author)
         sender = Sender(store, directory, sealers(sessions), world, tell, keeper.read_on)
         channel = OwnChannel(self.account, world)
         inbox = joined_inbox(
             sessions,
             more={"read": PassOn(channel, read_read), "sync": PassOn(channel, read_own)},
-            ciphers=of_groups.ciphers(keeper.offer),
+            groups=of_groups.cipher(me, keeper.offer),
             reissue=of_groups.reissues(world.rng),
             member=of_groups.is_member,
         )
@@ -160,6 +163,10 @@ class Engine:
             healer=Healer(store, world, sender.wake, inbox.resends),
             keeper=keeper,
         )
+
+    def _devices_changed(self) -> None:
+        self.parts.sender.wake()
+        self.parts.keeper.look()  # groups are told that a removed device signs no more
 
     def _list_is_new(self, parked: bool) -> None:
         self.parts.healer.look()

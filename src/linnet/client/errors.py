@@ -87,10 +87,17 @@ class RecoveryFailed(ClientError):
 
 
 class NotMember(NotTrusted):
-    """This account is no member of the group, or the group was forked: nothing is sent to it."""
+    """This account is no member of the group: nothing is sent to it."""
 
     def __init__(self) -> None:
         super().__init__("not_member")
+
+
+class GroupStopped(NotTrusted):
+    """The group was forked, which is an alarm: nothing is sent to it any more."""
+
+    def __init__(self) -> None:
+        super().__init__("group_forked")
 
 
 class GroupRefused(ClientError):

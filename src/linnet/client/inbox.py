@@ -316,7 +316,7 @@ class Inbox:
     def _tick(
         self, db: apsw.Connection, conversation: bytes, peer: bytes, effects: Effects
     ) -> None:
-        if book.group(db, conversation) is not None:
+        if book.known(db, conversation):
             turned = ticks.tick(db, self._me, conversation)
         else:
             turned = history.tick(db, self._me, peer, conversation)

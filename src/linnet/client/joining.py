@@ -6,21 +6,23 @@ member of a group, how a lost control message is answered) is passed here.
 
 from collections.abc import Mapping
 
+from linnet.client.groups.opening import GroupCipher
 from linnet.client.inbox import Inbox
-from linnet.client.opening import Cipher, Opener
+from linnet.client.opening import Opener
 from linnet.client.readers import readers
 from linnet.client.reading import Reader
-from linnet.client.resend_taking import ResendReader
+from linnet.client.resend_taking import ResendReader, no_groups
 from linnet.client.resends import Member, Reissue, Resends, nobody, read_receipt
 from linnet.client.sessions import Sessions
 from linnet.client.taking import Taker
+from linnet.wire.frames import SENDER_KEY
 
 
 def joined_inbox(
     sessions: Sessions,
     *,
     more: Mapping[str, Reader] | None = None,
-    ciphers: Mapping[int, Cipher] | None = None,
+    groups: GroupCipher | None = None,
     reissue: Mapping[str, Reissue] | None = None,
     member: Member = nobody,
 ) -> Inbox:
@@ -33,5 +35,6 @@ def joined_inbox(
         **readers(sessions),
         **(more or {}),
     }
-    everything["resend"] = ResendReader(me, everything)
-    return Inbox(Opener(sessions, Taker(me, everything), ciphers or {}), resends)
+    everything["resend"] = ResendReader(me, everything, groups.admit if groups else no_groups)
+    ciphers = {} if groups is None else {SENDER_KEY: groups}
+    return Inbox(Opener(sessions, Taker(me, everything), ciphers), resends)

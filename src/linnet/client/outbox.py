@@ -13,8 +13,8 @@ from typing import Any, Final
 import apsw
 import msgspec
 
-from linnet.client import facts, history
-from linnet.client.accepted import Addressee
+from linnet.client import addressees, facts, history
+from linnet.client.addressees import Addressee
 from linnet.client.events import State
 from linnet.client.facts import Clock, Identity
 from linnet.client.sql import every, first, number
@@ -89,6 +89,8 @@ class Try:
     own_version: int
     frame: bytes
     withheld: tuple[Addressee, ...] = ()
+    packed: bytes = b""
+    """`addressees` as they are kept, where whoever sealed knows (`linnet.client.addressees`)."""
 
 
 def enqueue(db: apsw.Connection, item: Item, me: bytes, device: int, author_key: bytes) -> None:
@@ -232,10 +234,10 @@ def add_try(db: apsw.Connection, id: bytes, made: Try) -> None:
         (
             made.commitment,
             made.z,
-            msgspec.msgpack.encode(made.addressees),
+            made.packed or addressees.packed(db, made.addressees),
             made.own_version,
             made.frame,
-            msgspec.msgpack.encode(made.withheld),
+            addressees.packed(db, made.withheld),
             id,
         ),
     )

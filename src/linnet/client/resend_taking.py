@@ -5,7 +5,7 @@ original ever came (this device was left out, or replaced another) there is noth
 the row says so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,7 +18,8 @@ from linnet.client.health import Count
 from linnet.client.reading import Reader, Received
 from linnet.client.taking import NOTE_RESENT, Filed, Learned, Taker, known
 from linnet.crypto.content import Content, Damaged, Refused, commitment, open_content
-from linnet.wire.frames import FULL, SESSION, Deliver
+from linnet.crypto.errors import NoSenderKey
+from linnet.wire.frames import FULL, SENDER_KEY, SESSION, Deliver
 from linnet.wire.ids import (
     TO_ACCOUNT,
     AccountId,
@@ -33,12 +34,24 @@ WITHHELD_BACK_MS: Final = 35 * 86_400_000
 """What never came here is taken for so long."""
 
 
+Admit = Callable[[apsw.Connection, Deliver, Content], None]
+"""Judges content for a group, whichever way it came. Raises NoSenderKey while that cannot be
+judged, Refused."""
+
+
+def no_groups(db: apsw.Connection, frame: Deliver, content: Content) -> None:
+    """Where there are no groups, nothing is for one."""
+    raise Refused("no group is known")
+
+
 @dataclass(frozen=True, slots=True)
 class ResendReader:
-    """Reads `resend` for an account, with the readers of what may be inside."""
+    """Reads `resend` for an account, with the readers of what may be inside; `admit` judges what is
+    for a group by the log, as if it had come itself."""
 
     me: bytes
     readers: Mapping[str, Reader]
+    admit: Admit = no_groups
 
     def __call__(self, db: apsw.Connection, received: Received) -> list[Event]:
         """The reader. Raises Damaged or Refused."""
@@ -54,8 +67,16 @@ class ResendReader:
             if known(db, original):
                 return []
             taker.check(original, content, received.held)
+        if original.kind == SENDER_KEY:
+            self._admit(db, original, content)
         inner = Received(original, content, received.held, received.now_ms)
         return self._take(db, taker, inner, note)
+
+    def _admit(self, db: apsw.Connection, original: Deliver, content: Content) -> None:
+        try:
+            self.admit(db, original, content)
+        except NoSenderKey:
+            raise Refused("the group's log is not here yet") from None
 
     def _take(self, db: apsw.Connection, taker: Taker, inner: Received, note: str) -> list[Event]:
         frame = inner.frame

@@ -54,12 +54,18 @@ class Resends:
     def read_request(self, db: apsw.Connection, received: Received) -> list[Event]:
         """Answer a `resend_request`: [[id, …]]. A reader."""
         requester = _device(received.held, received.frame.device)
+        groups: dict[bytes, Accepted] = {}
         for id in _ids(received.content.body):
             message = accepted.find(db, id)
             if message is None or not self._may_have(db, message, requester, received):
                 health.count(db, Count.RESENDS_REFUSED)
                 continue
             self._answer(db, message, requester, received.now_ms)
+            if message.conversation == message.peer:
+                groups[message.peer] = message
+        if groups and (again := self.reissue.get("sender_key")) is not None:
+            # It may lack the key altogether; without it the next message is lost as well.
+            again(db, next(iter(groups.values())), requester, received.now_ms)
         return []
 
     def settled(
@@ -69,8 +75,8 @@ class Resends:
         message = accepted.find(db, id)
         if message is None:
             return
-        for account in {addressee[0] for addressee in message.addressees}:
-            _note_primary(db, account, "IGNORE")
+        if message.conversation != message.peer:  # of groups it was noted when it was sealed
+            note_primaries(db, {addressee[0] for addressee in message.addressees})
         for device in missed:
             if message.z:
                 self._resend(db, message, device, now_ms)
@@ -83,7 +89,9 @@ class Resends:
             if held is not None and not held.key_changed and not held.narrowed(now_ms):
                 self._give_withheld(db, held, now_ms)
         recent = accepted.since(db, now_ms - BACK_MS)
-        for account in {entry[0] for message in recent for entry in message.addressees}:
+        # A large group's messages share one tuple of addressees.
+        sets = {id(message.addressees): message.addressees for message in recent}.values()
+        for account in {entry[0] for addressees in sets for entry in addressees}:
             held = lists.held(db, account)
             if held is not None and not held.key_changed:
                 self._give_to_new_primary(db, held, recent, now_ms)
@@ -136,7 +144,8 @@ class Resends:
         row = first(db, "SELECT device, identity FROM primaries WHERE account = ?", (account,))
         if row is None or row[0] == held.list.primary:
             return
-        _note_primary(db, account, "REPLACE")
+        db.execute("DELETE FROM primaries WHERE account = ?", (account,))
+        note_primaries(db, (account,))
         if held.list.device(row[0]) is not None:
             return  # it only handed its role over
         old, new = (account, *row), _device(held, held.list.primary)
@@ -200,12 +209,15 @@ def _device(held: Held, id: int) -> Addressee:
     return held.list.account, id, listed.key
 
 
-def _note_primary(db: apsw.Connection, account: bytes, known: str) -> None:
-    """Remember who the main device is; `known` says what happens to what was remembered."""
-    held = lists.held(db, account)
-    if held is not None:
-        _, device, identity = _device(held, held.list.primary)
-        db.execute("INSERT OR REPLACE INTO primaries VALUES (?, ?, ?)", (account, device, identity))
+def note_primaries(db: apsw.Connection, accounts: Iterable[bytes]) -> None:
+    """Something is sent to these: remember which were their main devices, unless that is known."""
+    for account in accounts:
+        if first(db, "SELECT 1 FROM primaries WHERE account = ?", (account,)) is not None:
+            continue
+        held = lists.held(db, account)
+        if held is not None:
+            row = _device(held, held.list.primary)
+            db.execute("INSERT INTO primaries VALUES (?, ?, ?)", row)
 
 
 def _times(db: apsw.Connection, id: bytes, device: Addressee) -> int:

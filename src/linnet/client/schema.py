@@ -171,5 +171,6 @@ MIGRATIONS: Final = (
         raised_ms INTEGER NOT NULL, accepted INTEGER NOT NULL DEFAULT 0,
         ended INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (account, proof)) STRICT;
     """,
+    groups_schema.SECOND,
 )
 """One script a version, in order; `user_version` says how many were run."""

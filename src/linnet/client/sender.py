@@ -16,7 +16,15 @@ import msgspec
 from linnet.client import answers, outbox
 from linnet.client.directory import Directory
 from linnet.client.environment import Environment, Link
-from linnet.client.errors import KeyChanged, NotTrusted, Offline, Refused, Unaddressed
+from linnet.client.errors import (
+    GroupStopped,
+    KeyChanged,
+    NotMember,
+    NotTrusted,
+    Offline,
+    Refused,
+    Unaddressed,
+)
 from linnet.client.events import Event, NotSent, State
 from linnet.client.outbox import Item, Way
 from linnet.client.sealing import Missing, Sealers
@@ -32,6 +40,7 @@ ANSWER_S: Final = 20.0
 LOOK_AGAIN_S: Final = 1.0
 """How often what was held back is looked at; a new message or an answer wakes at once."""
 SEAL_ROUNDS: Final = 4
+SAID_AS_IT_IS: Final = (NotMember, GroupStopped)
 
 _log = logging.getLogger(__name__)
 
@@ -145,7 +154,7 @@ class Sender:
             if error.reason == ListReason.NOT_YET:
                 await self._clock_is_off(item)
                 return None
-            reason = "not_member" if error.reason == "not_member" else "not_trusted"
+            reason = error.reason if isinstance(error, SAID_AS_IT_IS) else "not_trusted"
             await self._give_up(item, reason)
             return None
         except Unaddressed:

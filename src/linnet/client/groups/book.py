@@ -11,31 +11,50 @@ from typing import Final
 import apsw
 import msgspec
 
-from linnet.client.sql import every, first
+from linnet.client.remembered import Remembered
+from linnet.client.sql import every, first, number
 from linnet.signing.group_state import GroupState
 from linnet.signing.objects import SignedObject
 
 MAX_SECRETS: Final = 64
+NEVER_MEMBER: Final = -1
+FORMER_MEMBER: Final = 0
+MEMBER: Final = 1
+"""What this account is to a group, as the table has it."""
 _STATE: Final = msgspec.msgpack.Decoder(GroupState)
+states: Final = Remembered[GroupState](32)
+"""Groups by the hash of their head, which says all that led there."""
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """A group known here. `wanted` is the newest log version that somebody spoke of; `roster` the
-    newest roster known, which was made at `roster_version`. `alarm` is the proof of a fork."""
+    """A group known here. `wanted` is the newest log version that somebody spoke of, `kept` the
+    newest that is here, in effect or held back; `roster` the newest roster known, which was made at
+    `roster_version`. `alarm` is the proof of a fork."""
 
     settled: GroupState
+    kept: int
     wanted: int
     wanted_roster: int
     roster: int
     roster_version: int
-    member: bool
+    standing: int
     alarm: bytes | None
 
     @property
+    def member(self) -> bool:
+        """Whether this account is a member."""
+        return self.standing == MEMBER
+
+    @property
     def stale(self) -> bool:
-        """Whether the log must be read on before anything is sent."""
-        beyond = max(self.wanted, self.roster_version) > self.settled.version
+        """Whether log or roster must be read on before anything is sent."""
+        beyond = max(self.wanted, self.roster_version) > self.kept
         return beyond or self.wanted_roster > self.roster
+
+    @property
+    def holding(self) -> bool:
+        """Whether entries are held back: until an admin builds on them nothing is sent."""
+        return self.kept > self.settled.version
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -57,37 +76,52 @@ def group(db: apsw.Connection, id: bytes) -> Group | None:
     """What is held of a group."""
     row = first(
         db,
-        "SELECT settled, wanted, wanted_roster, roster, roster_version, member, alarm"
+        "SELECT head, wanted, wanted_roster, roster, roster_version, member, alarm,"
+        " (SELECT ifnull(max(version), 0) FROM group_entries e WHERE e.id = groups.id)"
         " FROM groups WHERE id = ?",
         (id,),
     )
     if row is None:
         return None
-    settled, wanted, wanted_roster, roster, roster_version, member, alarm = row
+    head, wanted, wanted_roster, roster, roster_version, standing, alarm, kept = row
     return Group(
-        settled=_STATE.decode(settled),
+        settled=states.get(head, lambda: _settled(db, id)) if head else _settled(db, id),
+        kept=kept,
         wanted=wanted,
         wanted_roster=wanted_roster,
         roster=roster,
         roster_version=roster_version,
-        member=bool(member),
+        standing=standing,
         alarm=alarm,
     )
 
 
+def _settled(db: apsw.Connection, id: bytes) -> GroupState:
+    row = first(db, "SELECT settled FROM groups WHERE id = ?", (id,))
+    assert row is not None
+    return _STATE.decode(row[0])
+
+
+def known(db: apsw.Connection, id: bytes) -> bool:
+    """Whether this conversation is a group that is known here."""
+    return first(db, "SELECT 1 FROM groups WHERE id = ?", (id,)) is not None
+
+
 def ids(db: apsw.Connection, *, members_only: bool = True) -> list[bytes]:
     """The groups known here, those that this account left as well if asked for."""
-    rows = every(db, "SELECT id FROM groups WHERE member >= ? ORDER BY rowid", (int(members_only),))
+    least = MEMBER if members_only else FORMER_MEMBER
+    rows = every(db, "SELECT id FROM groups WHERE member >= ? ORDER BY rowid", (least,))
     return [row[0] for row in rows]
 
 
-def settle(db: apsw.Connection, state: GroupState, *, member: bool) -> None:
-    """The log took effect up to here."""
+def settle(db: apsw.Connection, state: GroupState, standing: int) -> None:
+    """The log took effect up to here, and this is what the account is to the group."""
     db.execute(
-        "INSERT INTO groups (id, settled, member) VALUES (?, ?, ?) ON CONFLICT (id)"
-        " DO UPDATE SET settled = excluded.settled, member = excluded.member",
-        (state.group, msgspec.msgpack.encode(state), int(member)),
+        "INSERT INTO groups (id, settled, head, member) VALUES (?, ?, ?, ?) ON CONFLICT (id)"
+        " DO UPDATE SET settled = excluded.settled, head = excluded.head, member = excluded.member",
+        (state.group, msgspec.msgpack.encode(state), state.head, standing),
     )
+    states.put(state.head, state)
 
 
 def want(db: apsw.Connection, id: bytes, version: int) -> None:
@@ -95,11 +129,11 @@ def want(db: apsw.Connection, id: bytes, version: int) -> None:
     db.execute("UPDATE groups SET wanted = max(wanted, ?) WHERE id = ?", (version, id))
 
 
-def want_roster(db: apsw.Connection, id: bytes, number: int) -> bool:
+def want_roster(db: apsw.Connection, id: bytes, roster: int) -> bool:
     """A roster of this number is in force; whether that is news."""
     db.execute(
         "UPDATE groups SET wanted_roster = ? WHERE id = ? AND max(roster, wanted_roster) < ?",
-        (number, id, number),
+        (roster, id, roster),
     )
     return bool(db.changes())
 
@@ -113,24 +147,40 @@ def believed(db: apsw.Connection, id: bytes, version: int) -> None:
     )
 
 
-def learn_roster(db: apsw.Connection, id: bytes, number: int, version: int) -> None:
+def learn_roster(db: apsw.Connection, id: bytes, roster: int, version: int) -> None:
     """The roster of this number was made at this version of the log."""
-    db.execute("INSERT OR IGNORE INTO group_rosters VALUES (?, ?, ?)", (id, number, version))
+    db.execute("INSERT OR IGNORE INTO group_rosters VALUES (?, ?, ?)", (id, roster, version))
     db.execute(
         "UPDATE groups SET roster = ?, roster_version = ? WHERE id = ? AND roster < ?",
-        (number, version, id, number),
+        (roster, version, id, roster),
     )
 
 
-def roster_version(db: apsw.Connection, id: bytes, number: int) -> int | None:
+def roster_version(db: apsw.Connection, id: bytes, roster: int) -> int | None:
     """The version of the log that a roster was made at, if this device knows."""
-    row = first(db, "SELECT version FROM group_rosters WHERE id = ? AND number = ?", (id, number))
+    row = first(db, "SELECT version FROM group_rosters WHERE id = ? AND number = ?", (id, roster))
     return None if row is None else int(row[0])
 
 
-def raise_alarm(db: apsw.Connection, id: bytes, proof: bytes) -> None:
-    """Keep the proof of a fork; the first one stays."""
-    db.execute("UPDATE groups SET alarm = ifnull(alarm, ?) WHERE id = ?", (proof, id))
+def in_order(db: apsw.Connection, id: bytes, conv_seq: int, roster: int) -> bool:
+    """Whether rosters never fall along conv_seq, this message included; then it is remembered."""
+    row = first(db, "SELECT last_seq, last_roster FROM groups WHERE id = ?", (id,))
+    last_seq, last_roster = (0, 0) if row is None else (int(row[0]), int(row[1]))
+    if conv_seq < last_seq:
+        return roster <= last_roster
+    if roster < last_roster:
+        return False
+    if (conv_seq, roster) != (last_seq, last_roster):
+        db.execute(
+            "UPDATE groups SET last_seq = ?, last_roster = ? WHERE id = ?", (conv_seq, roster, id)
+        )
+    return True
+
+
+def raise_alarm(db: apsw.Connection, id: bytes, proof: bytes) -> bool:
+    """Keep the proof of a fork; the first one stays. Whether it is the first."""
+    db.execute("UPDATE groups SET alarm = ? WHERE id = ? AND alarm IS NULL", (proof, id))
+    return bool(db.changes())
 
 
 # ---- the log
@@ -195,26 +245,31 @@ def all_pending(db: apsw.Connection) -> list[bytes]:
     return [row[0] for row in every(db, "SELECT id FROM group_pending")]
 
 
-def drop_pending(db: apsw.Connection, id: bytes) -> None:
-    """It has its answer."""
-    db.execute("DELETE FROM group_pending WHERE id = ?", (id,))
+def drop_pending(db: apsw.Connection, id: bytes, pending: Pending) -> None:
+    """This very change has its answer."""
+    db.execute("DELETE FROM group_pending WHERE id = ? AND body = ?", (id, pending.entry.body))
 
 
 # ---- secrets
 
 
-def put_secret(db: apsw.Connection, id: bytes, secret: bytes) -> None:
+def put_secret(db: apsw.Connection, id: bytes, secret: bytes, named: Iterable[bytes] = ()) -> None:
     """Keep what is said to be a secret of this group. It is looked up by its hash, which the log
-    names, so that nobody can put another in its place; of a group, `MAX_SECRETS` are kept."""
+    names, so that nobody can put another in its place; of a group, `MAX_SECRETS` are kept. Those
+    whose hashes are `named` never make room."""
     db.execute(
         "INSERT OR REPLACE INTO group_secrets (id, hash, secret) VALUES (?, ?, ?)",
         (id, sha256(secret).digest(), secret),
     )
-    db.execute(
-        "DELETE FROM group_secrets WHERE id = ?1 AND rowid NOT IN"
-        " (SELECT rowid FROM group_secrets WHERE id = ?1 ORDER BY rowid DESC LIMIT ?2)",
-        (id, MAX_SECRETS),
-    )
+    rows = every(db, "SELECT hash FROM group_secrets WHERE id = ? ORDER BY rowid DESC", (id,))
+    for (name,) in rows[MAX_SECRETS:]:
+        if name not in named:
+            db.execute("DELETE FROM group_secrets WHERE id = ? AND hash = ?", (id, name))
+
+
+def strange_secrets(db: apsw.Connection) -> int:
+    """How many secrets are of groups that are not known here."""
+    return number(db, "SELECT count(*) FROM group_secrets WHERE id NOT IN (SELECT id FROM groups)")
 
 
 def secret(db: apsw.Connection, id: bytes, name: bytes) -> bytes | None:

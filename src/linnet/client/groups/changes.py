@@ -78,9 +78,11 @@ def founded(
 
 def appended(db: apsw.Connection, author: Author, group: bytes, make: Make) -> None:
     """Sign the next entry on top of everything kept and store it. Raises GroupRefused."""
-    state = log.newest_state(db, group)
-    if state is None:
+    state, held = log.newest_state(db, group), book.group(db, group)
+    if state is None or held is None:
         raise GroupRefused("no_such_group")
+    if held.alarm is not None:
+        raise GroupRefused("group_forked")
     own = _own(db, author)
     made = make(db, state)
     entry: Entry = next_entry(state, made.change, author.account, author.device, own.obj.hash)

@@ -33,6 +33,15 @@ class GroupChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupHeld:
+    """Entries of the log take no effect: a device of `by` signed that is not listed any more, and
+    it may have done so since. Until an admin changes something on top of them, nothing is sent."""
+
+    group: GroupId
+    by: AccountId
+
+
+@dataclass(frozen=True, slots=True)
 class GroupForked:
     """Somebody was shown another history of this group than we were: two signed entries cannot
     both be true. Nothing is sent to it any more. `proof` convinces everybody who has the log."""
@@ -50,4 +59,4 @@ class GroupReported:
     by: tuple[AccountId, ...]
 
 
-GroupEvent = GroupJoined | GroupLeft | GroupChanged | GroupForked | GroupReported
+GroupEvent = GroupJoined | GroupLeft | GroupChanged | GroupHeld | GroupForked | GroupReported

@@ -24,7 +24,7 @@ from linnet.client.outbox import Item, Way
 from linnet.client.store import Store
 from linnet.client.watermarks import covers
 from linnet.crypto.bodies import text_body
-from linnet.signing.group_changes import Demote, Leave, Promote, Remove
+from linnet.signing.group_changes import Confirm, Demote, Leave, Promote, Remove
 from linnet.signing.group_state import GroupState, Role
 from linnet.wire.ids import AccountId, ConversationId, GroupId, MessageId, message_id
 
@@ -151,8 +151,14 @@ class Groups:
         def sign(db: apsw.Connection) -> GroupId:
             return GroupId(changes.founded(db, self.author, accounts, title)[0])
 
-        group = await self.store.write(sign)
-        await self.keeper.settle(group)
+        async with self.keeper.turn:
+            for _ in range(ROUNDS):
+                group = await self.store.write(sign)
+                if await self.keeper.settle(group):
+                    break
+                await self.directory.refresh(self.author.account)
+            else:
+                raise GroupRefused("busy")
         await self._share(group, accounts)
         return group
 
@@ -191,6 +197,11 @@ class Groups:
         everybody = (await self.info(group)).members
         await self._share(group, list(everybody))
 
+    async def confirm(self, group: GroupId) -> None:
+        """Hold this account to its newest device list, and let what a removed device of it signed
+        last take effect. Done without being asked where nothing of the kind is held back."""
+        await self._change(group, changes.plain(Confirm()))
+
     # ---- how
 
     async def _change(self, group: GroupId, make: Make) -> None:
@@ -199,12 +210,15 @@ class Groups:
         Raises GroupRefused if a rule forbids it, Offline: then it is sent as soon as it can be.
         """
         self._open()
-        for _ in range(ROUNDS):
-            if await self.store.read(lambda db: book.pending(db, group)) is not None:
-                await self.keeper.settle(group)
-            await self.store.write(lambda db: changes.appended(db, self.author, group, make))
-            if await self.keeper.settle(group):
-                return
+        async with self.keeper.turn:
+            await self.keeper.settle(group)
+            for _ in range(ROUNDS):
+                await self.store.write(lambda db: changes.appended(db, self.author, group, make))
+                if await self.keeper.settle(group):
+                    self.wake()  # what was held back goes on
+                    return
+                # It lost against another entry, or cites a list that is not our newest.
+                await self.directory.refresh(self.author.account)
         raise GroupRefused("busy")
 
     async def _share(self, group: GroupId, accounts: Iterable[bytes]) -> None:

@@ -8,21 +8,19 @@ import apsw
 from linnet.client import lists, outbox
 from linnet.client.accepted import Accepted, Addressee
 from linnet.client.groups import book, keys
-from linnet.client.groups.log import Page
+from linnet.client.groups.log import Member, Page
 from linnet.client.groups.opening import GroupCipher
-from linnet.client.opening import Cipher
 from linnet.client.resends import Reissue
 from linnet.crypto import sender_keys
 from linnet.crypto.bodies import sender_key_body
 from linnet.signing.keys import Rng
-from linnet.wire.frames import SENDER_KEY
 
 _KIND: Final = "sender_key"
 
 
-def ciphers(offer: Callable[[Page], None]) -> Mapping[int, Cipher]:
-    """What opens the ciphertexts of groups; `offer` takes what comes attached to them."""
-    return {SENDER_KEY: GroupCipher(offer)}
+def cipher(me: Member, offer: Callable[[Page], None]) -> GroupCipher:
+    """What opens the ciphertexts of the groups of `me`; `offer` takes what comes attached."""
+    return GroupCipher(me, offer)
 
 
 def reissues(rng: Rng) -> Mapping[str, Reissue]:
@@ -33,7 +31,7 @@ def reissues(rng: Rng) -> Mapping[str, Reissue]:
         for group in book.ids(db):
             chain = keys.own(db, group)
             due = any(it.account == account and it.device == id for it in keys.holders(db, group))
-            if chain is None or not due:
+            if chain is None or not due or not is_member(db, group, device):
                 continue
             outbox.enqueue_control(
                 db,

@@ -15,15 +15,16 @@ import apsw
 
 from linnet.client import lists, missing_lists
 from linnet.client.environment import Environment
-from linnet.client.errors import ClientError, LoggedOut, NotTrusted, Refused
+from linnet.client.errors import ClientError, GroupRefused, LoggedOut, NotTrusted, Refused
 from linnet.client.events import Event
-from linnet.client.groups import book, keys, log, secrets
+from linnet.client.groups import book, changes, confirming, keys, log, secrets
 from linnet.client.groups.book import Pending
+from linnet.client.groups.changes import Author
 from linnet.client.groups.log import Member, Page
 from linnet.client.rest import Api, signed
 from linnet.client.store import Store
 from linnet.client.tokens import Tokens
-from linnet.signing.group_changes import Create
+from linnet.signing.group_changes import Confirm, Create
 from linnet.signing.group_fold import read_entry
 from linnet.signing.objects import SignedObject
 from linnet.wire import rest
@@ -51,10 +52,15 @@ class Keeper:
         me: Member,
         tell: Callable[[Event], None],
         moved: Callable[[], None],
+        author: Author | None = None,
     ) -> None:
         self._store, self._api, self._tokens, self._world = store, api, tokens, world
         self.me = me
+        self.author = author
+        """Who signs, where changes may be signed here."""
         self._tell, self._moved = tell, moved
+        self.turn = asyncio.Lock()
+        """Held by whoever signs changes and brings them to the server: one at a time."""
         self._wake = asyncio.Event()
         self._all = False
         self._hinted: dict[bytes, None] = {}
@@ -104,9 +110,8 @@ class Keeper:
     async def once(self) -> None:
         """Do what there is to do. Raises Offline or Refused where the server did not help."""
         await self._take_offers()
-        for group in await self._store.read(book.all_pending):
-            if await self.settle(group):
-                await self._store.write(lambda db, group=group: self._share(db, group))  # type: ignore[misc]
+        await self._finish()
+        await self._confirm()
         wanted = dict.fromkeys(await self._store.read(_stale))
         if self._all:
             wanted.update(dict.fromkeys(await self._moved_on_server()))
@@ -116,7 +121,7 @@ class Keeper:
             self._hinted.pop(group, None)
         self._all = False
         now_ms = self._world.now_ms()
-        await self._store.write(lambda db: keys.erase_superseded(db, now_ms))
+        await self._store.write(lambda db: self._tidy(db, now_ms))
 
     async def catch_up(self) -> None:
         """Ask about all groups now and read them on. Raises Offline, Refused, LoggedOut."""
@@ -124,7 +129,16 @@ class Keeper:
             await self._refreshed(group)
 
     async def refresh(self, group: bytes) -> None:
-        """Read the log on to its end. Raises Offline, Refused, NotTrusted, LoggedOut."""
+        """Read the log on to its end, and whom the group reaches. Raises Offline, Refused,
+        NotTrusted, LoggedOut."""
+        for _ in range(PAGES):
+            head = await self._read_log(group)
+            if await self._learn_roster(group, head) <= head.version:
+                return
+        raise NotTrusted("a group does not stand still")
+
+    async def _read_log(self, group: bytes) -> rest.GroupHead:
+        """Read the log on to its end; where the server says that it stands."""
         for _ in range(PAGES):
             since = await self._store.read(lambda db: log.kept_version(db, group))
             answer = await self._tokens.use(
@@ -141,30 +155,38 @@ class Keeper:
             if page.entries:
                 self._moved()
             if not answer.more or not page.entries:
-                return await self._compare_seats(group, head)
+                return head
         raise NotTrusted("the log of a group does not end")
 
-    async def _compare_seats(self, group: bytes, head: rest.GroupHead) -> None:
-        """Whose devices changed, as a new roster says: their lists are due before the next message
-        names it, or devices that are new would get what they have no key for."""
+    async def _learn_roster(self, group: bytes, head: rest.GroupHead) -> int:
+        """Fetch the roster if it is a newer one: the version of the log that it was made at.
+
+        It says which members' devices changed; whom to encrypt for is said by their lists alone.
+        """
         held = await self._store.read(lambda db: book.group(db, group))
-        if held is None or head.roster <= held.roster:
-            return
+        version = 0
+        if held is not None and held.member and head.roster > held.roster:
+            roster = await self._roster(group, head)
+            now_ms, version = self._world.now_ms(), roster.head.version
+            await self._store.write(lambda db: _take_roster(db, group, roster, now_ms))
+        await self._store.write(lambda db: _believe(db, group, head))
+        return version
+
+    async def _roster(self, group: bytes, head: rest.GroupHead) -> rest.Roster:
         try:
-            roster = await self._tokens.use(lambda token: self._api.group_members(token, group))
+            return await self._tokens.use(lambda token: self._api.group_members(token, group))
         except Refused as refused:
             if refused.code != "not_member":
                 raise
-            roster = rest.Roster(head=head, members=[])  # suspended: what is sent will be refused
-        now_ms = self._world.now_ms()
-        await self._store.write(lambda db: _take_seats(db, group, roster, now_ms))
+            return rest.Roster(head=head, members=[])  # suspended: what is sent will be refused
 
     async def read_on(self, group: bytes) -> None:
         """As `refresh`; a change of ours that waits goes first, perhaps the one that begins it."""
-        if await self._store.read(lambda db: book.pending(db, group)) is not None:
-            await self.settle(group)
-        else:
-            await self.refresh(group)
+        async with self.turn:
+            if await self._store.read(lambda db: book.pending(db, group)) is not None:
+                await self.settle(group)
+                return
+        await self.refresh(group)
 
     async def settle(self, group: bytes) -> bool:
         """Bring the server the change of ours that waits. True if it is in the log now.
@@ -182,7 +204,7 @@ class Keeper:
             await self._refreshed(group)
             if await self._in_log(group, pending):
                 return True
-            await self._store.write(lambda db: book.drop_pending(db, group))
+            await self._store.write(lambda db: book.drop_pending(db, group, pending))
             if refused.code == "conflict":
                 return False
             raise
@@ -204,8 +226,8 @@ class Keeper:
             if log.entry_hash(db, group, version) != pending.entry.hash:
                 return False
             if pending.secret is not None:
-                book.put_secret(db, group, pending.secret)
-            book.drop_pending(db, group)
+                secrets.keep(db, group, pending.secret)
+            book.drop_pending(db, group, pending)
             return True
 
         return await self._store.write(look)
@@ -215,6 +237,36 @@ class Keeper:
         held, now_ms = book.group(db, group), self._world.now_ms()
         if held is not None and held.member:
             secrets.share(db, held.settled, held.settled.members, now_ms, self._world.rng)
+
+    async def _finish(self) -> None:
+        """Bring the server what was signed before. What it refuses for good is undone."""
+        async with self.turn:
+            for group in await self._store.read(book.all_pending):
+                try:
+                    if await self.settle(group):
+                        await self._store.write(lambda db, g=group: self._share(db, g))  # type: ignore[misc]
+                except Refused as refused:
+                    if _passes(refused):
+                        raise
+                    _log.info("a change of a group was refused: %s", refused.code)
+
+    async def _confirm(self) -> None:
+        """Sign what is owed since a device of ours was removed."""
+        for group in await self._store.read(confirming.due) if self.author else ():
+            async with self.turn:
+                try:
+                    await self._store.write(self._confirmed(group))
+                    await self.settle(group)
+                except GroupRefused:
+                    continue  # somebody was first, and it is not owed any more
+                except Refused as refused:
+                    if _passes(refused):
+                        raise
+
+    def _confirmed(self, group: bytes) -> Callable[[apsw.Connection], None]:
+        author = self.author
+        assert author is not None
+        return lambda db: changes.appended(db, author, group, changes.plain(Confirm()))
 
     async def _refreshed(self, group: bytes) -> None:
         """As `refresh`, but a group that cannot be read is no reason to leave others unread."""
@@ -241,11 +293,12 @@ class Keeper:
     ) -> list[Event]:
         if head.group != page.group:
             raise NotTrusted("the log of another group")
-        events: list[Event] = [*log.take(db, page, self.me, now_ms)]
-        if log.kept_version(db, page.group) >= head.version:
-            book.believed(db, page.group, head.version)
-        secrets.ask(db, page.group, self.me.account, now_ms, self._world.rng)
-        return events
+        return [*log.take(db, page, self.me, now_ms)]
+
+    def _tidy(self, db: apsw.Connection, now_ms: int) -> None:
+        keys.erase_superseded(db, now_ms)
+        for group in book.ids(db):
+            secrets.ask(db, group, self.me.account, now_ms, self._world.rng)
 
     async def _take_offers(self) -> None:
         while self._offers:
@@ -262,18 +315,6 @@ class Keeper:
                 self._moved()
 
 
-def _take_seats(db: apsw.Connection, group: bytes, roster: rest.Roster, now_ms: int) -> None:
-    """Have the lists fetched of which the roster has a newer set, and name it from now on."""
-    if roster.head.group != group:
-        raise NotTrusted("the roster of another group")
-    for seat in roster.members:
-        held = lists.held(db, seat.account)
-        if held is not None and seat.set > held.list.set:
-            lists.doubt(db, seat.account, set=seat.set)
-            missing_lists.note(db, seat.account, now_ms, set=seat.set)
-    book.learn_roster(db, group, roster.head.roster, roster.head.version)
-
-
 def _passes(refused: Refused) -> bool:
     """Whether asking again later may help."""
     error = ERRORS.get(refused.code)
@@ -288,6 +329,22 @@ def _stale(db: apsw.Connection) -> list[bytes]:
         if group is not None and group.wanted > log.kept_version(db, id):
             found.append(id)
     return found
+
+
+def _take_roster(db: apsw.Connection, group: bytes, roster: rest.Roster, now_ms: int) -> None:
+    """Keep what it was made at, and doubt the lists that it says are not the newest."""
+    book.learn_roster(db, group, roster.head.roster, roster.head.version)
+    for it in roster.members:
+        held = lists.held(db, it.account)
+        if held is not None and it.set > held.list.set:
+            lists.doubt(db, it.account, set=it.set)
+            missing_lists.note(db, it.account, now_ms, set=it.set)
+
+
+def _believe(db: apsw.Connection, group: bytes, head: rest.GroupHead) -> None:
+    """Wait no longer for what the server does not have."""
+    if log.kept_version(db, group) >= head.version:
+        book.believed(db, group, head.version)
 
 
 def _is_news(db: apsw.Connection, head: rest.GroupHead) -> bool:

@@ -27,7 +27,22 @@ def own(db: apsw.Connection, group: bytes) -> SenderKeyState | None:
 
 def put_own(db: apsw.Connection, group: bytes, state: SenderKeyState) -> None:
     """Store it before anything encrypted under the one before leaves."""
-    db.execute("INSERT OR REPLACE INTO sender_keys_own VALUES (?, ?)", (group, state.to_bytes()))
+    db.execute(
+        "INSERT INTO sender_keys_own (id, state) VALUES (?, ?)"
+        " ON CONFLICT (id) DO UPDATE SET state = excluded.state",
+        (group, state.to_bytes()),
+    )
+
+
+def audience(db: apsw.Connection, group: bytes) -> bytes:
+    """The name of the audience that holds our present chain, exactly; empty if it has none."""
+    row = first(db, "SELECT audience FROM sender_keys_own WHERE id = ?", (group,))
+    return b"" if row is None else bytes(row[0])
+
+
+def put_audience(db: apsw.Connection, group: bytes, name: bytes) -> None:
+    """Our present chain, which is stored, is held by this audience and nobody else."""
+    db.execute("UPDATE sender_keys_own SET audience = ? WHERE id = ?", (name, group))
 
 
 def drop_own(db: apsw.Connection, group: bytes) -> None:
@@ -57,6 +72,7 @@ def add_holders(db: apsw.Connection, group: bytes, given: Iterable[Holder]) -> N
 def forget_holders(db: apsw.Connection, group: bytes) -> None:
     """There is a new chain, and nobody has it."""
     db.execute("DELETE FROM sender_key_holders WHERE id = ?", (group,))
+    put_audience(db, group, b"")
 
 
 def given(db: apsw.Connection, distribution: bytes) -> SenderKeyRecord | None:

@@ -17,6 +17,7 @@ from linnet.client.groups.events import (
     GroupChanged,
     GroupEvent,
     GroupForked,
+    GroupHeld,
     GroupJoined,
     GroupLeft,
 )
@@ -62,6 +63,7 @@ class _Reading:
 
     settled: GroupState | None
     state: GroupState | None
+    standing: int = book.NEVER_MEMBER
     steps: list[Step] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
 
@@ -81,8 +83,8 @@ def take(db: apsw.Connection, page: Page, me: Member, now_ms: int) -> list[Group
             if reading.state is not None and entry.version <= reading.state.version:
                 proof = _fork(db, page.group, entry, obj, cited)
                 if proof is not None:
-                    book.raise_alarm(db, page.group, proof)
-                    return [GroupForked(GroupId(page.group), proof)]
+                    news = book.raise_alarm(db, page.group, proof)
+                    return [GroupForked(GroupId(page.group), proof)] if news else []
                 continue
             _step(db, reading, page.group, entry, obj, _list(db, entry.list_hash, cited))
         except EntryRefused as refused:
@@ -101,11 +103,15 @@ def state_at(db: apsw.Connection, group: bytes, version: int) -> GroupState | No
         return None
     if held.settled.version == version:
         return held.settled
-    kept = book.entries(db, group, until=version)
-    if not kept or kept[-1].version != version:
+    name = entry_hash(db, group, version)
+    if name is None:
         return None
-    objects = [it.entry for it in kept]
-    return fold_log(objects, book.lists(db, (read_entry(obj).list_hash for obj in objects)))
+
+    def folded() -> GroupState:
+        objects = [it.entry for it in book.entries(db, group, until=version)]
+        return fold_log(objects, book.lists(db, (read_entry(obj).list_hash for obj in objects)))
+
+    return book.states.get(name, folded)
 
 
 def kept_version(db: apsw.Connection, group: bytes) -> int:
@@ -118,11 +124,14 @@ def newest_state(db: apsw.Connection, group: bytes) -> GroupState | None:
     return _begin(db, group).state
 
 
-def proof_of_head(db: apsw.Connection, state: GroupState, most_bytes: int) -> list[SignedObject]:
+def proof_of_head(
+    db: apsw.Connection, state: GroupState, most_bytes: int, *, again: bool = False
+) -> list[SignedObject]:
     """The entry that made this state and the list it cites, to be attached to the first message
-    under it; nothing if that was done, or if they are too long."""
+    under it; nothing if that was done, or if they are too long. `again`: the message that carried
+    it before may not have been accepted."""
     done = number(db, "SELECT ifnull(max(proved), 0) FROM groups WHERE id = ?", (state.group,))
-    if done >= state.version:
+    if done >= state.version and not again:
         return []
     db.execute("UPDATE groups SET proved = ? WHERE id = ?", (state.version, state.group))
     (kept,) = book.entries(db, state.group, state.version - 1, state.version)
@@ -159,7 +168,7 @@ def _begin(db: apsw.Connection, group: bytes) -> _Reading:
     held = book.group(db, group)
     if held is None:
         return _Reading(None, None)
-    reading = _Reading(held.settled, held.settled)
+    reading = _Reading(held.settled, held.settled, held.standing)
     state = held.settled
     for it in book.entries(db, group, held.settled.version):
         entry = read_entry(it.entry)
@@ -195,34 +204,64 @@ def _settle(db: apsw.Connection, reading: _Reading, me: Member, now_ms: int) -> 
     """Let take effect what may; what to tell of it."""
     before, steps = reading.settled, reading.steps
     events: list[GroupEvent] = []
-    newcomer = before is None
-    if before is None:
+    newcomer = reading.standing == book.NEVER_MEMBER
+    if newcomer:
         # Whoever joins, or links a device, takes the log up to its own entry as it is.
-        count = _joined_at(steps, me)
-        before = steps[count - 1].after
+        count = _joined_at(steps, me, 0 if before is None else before.version)
+        joining = steps[count - 1]
+        before = joining.after
         if me.belongs(before):
-            events.append(GroupJoined(GroupId(before.group), AccountId(steps[count - 1].actor)))
+            _check_joining(joining, steps[count:])
+            events.append(GroupJoined(GroupId(before.group), AccountId(joining.actor)))
         steps = steps[count:]
+    assert before is not None
     after = before
-    for step in steps[: effective(before, steps)]:
+    takes_effect = effective(before, steps)
+    events_after = _held(before.group, steps[takes_effect:], len(reading.kept))
+    for step in steps[:takes_effect]:
         told = _told(db, after, step.after, me)
         events += [it for it in told if not (newcomer and isinstance(it, GroupChanged))]
         if departed(after, step.after):
             keys.supersede(db, step.after.group, now_ms)
+        book.states.put(step.after.head, step.after)
         after = step.after
     member = me.belongs(after)
     if not member:
         keys.drop_own(db, after.group)
-    book.settle(db, after, member=member)
-    return events
+    never = newcomer and not any(isinstance(it, GroupJoined) for it in events)
+    book.settle(db, after, _standing(member=member, never=never))
+    return [*events, *events_after]
 
 
-def _joined_at(steps: Sequence[Step], me: Member) -> int:
-    """How many steps a joiner takes as settled: those up to the one that brought it in."""
+def _held(group: bytes, steps: Sequence[Step], new: int) -> list[GroupEvent]:
+    """What to tell where this page brought the first of the entries that are held."""
+    if not steps or len(steps) > new:
+        return []
+    return [GroupHeld(GroupId(group), AccountId(steps[0].actor))]
+
+
+def _standing(*, member: bool, never: bool) -> int:
+    if member:
+        return book.MEMBER
+    return book.NEVER_MEMBER if never else book.FORMER_MEMBER
+
+
+def _joined_at(steps: Sequence[Step], me: Member, base: int) -> int:
+    """How many of the steps after version `base` a joiner takes as settled: those up to the one
+    that brought it in; all while there is none."""
     newest = max((n for n, step in enumerate(steps, 1) if me.belongs(step.after)), default=0)
     if not newest:
         return len(steps)
-    return steps[newest - 1].after.members[me.account].joined
+    return steps[newest - 1].after.members[me.account].joined - base
+
+
+def _check_joining(joining: Step, later: Sequence[Step]) -> None:
+    """A device that is not listed any more brings nobody in, unless an admin of then built on it.
+    Raises NotTrusted."""
+    if not joining.suspect:
+        return
+    if not any(joining.after.is_admin(it.actor) and not it.suspect for it in later):
+        raise NotTrusted("brought into a group by a device that is not listed")
 
 
 def _told(

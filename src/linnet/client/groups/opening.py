@@ -1,7 +1,8 @@
 """Opening a message to a group: the signature, the chain, and the head of the log that it cites.
 
 The cipher of kind 7 for `linnet.client.opening.Opener`. What cannot be judged yet (the key, the
-log, the list is missing) is parked with the chain unmoved, so that it can be tried again.
+log, the list is missing) is parked with the chain unmoved, so that it can be tried again. A message
+that is sent again pairwise is held to the same head.
 """
 
 from collections.abc import Callable
@@ -10,8 +11,8 @@ from dataclasses import dataclass
 import apsw
 
 from linnet.client import lists
-from linnet.client.groups import book, keys, log
-from linnet.client.groups.log import Page
+from linnet.client.groups import book, head_claims, keys, log
+from linnet.client.groups.log import Member, Page
 from linnet.crypto import sender_keys
 from linnet.crypto.content import Content, Damaged, Refused, open_content
 from linnet.crypto.errors import NoSenderKey
@@ -24,15 +25,15 @@ from linnet.wire.frames import Deliver
 
 @dataclass(frozen=True, slots=True)
 class GroupCipher:
-    """Decrypts what comes to groups. `offer` is called, in the store's thread, with the entry that
-    a message brought to prove the head it cites."""
+    """Decrypts what comes to the groups of `me`. `offer` is called, in the store's thread, with the
+    entry that a message brought to prove the head it cites."""
 
+    me: Member
     offer: Callable[[Page], None]
 
     def __call__(self, db: apsw.Connection, frame: Deliver, identity: bytes, now_ms: int) -> bytes:
         """Z of a group message. As `opening.Cipher` says."""
-        group = book.group(db, frame.conversation)
-        if group is None:
+        if not book.known(db, frame.conversation):
             raise NoSenderKey("a group that is not known yet")
         message = sender_keys.parse_message(frame.ciphertext)
         binding = SenderKeyBinding(frame.conversation, frame.sender, frame.device)
@@ -43,20 +44,27 @@ class GroupCipher:
         except Damaged:
             keys.put_given(db, moved)
             return z  # whoever opens it says so
-        self._check_head(db, frame, content)
+        self.admit(db, frame, content)
         keys.put_given(db, moved)
         return z
 
-    def _check_head(self, db: apsw.Connection, frame: Deliver, content: Content) -> None:
-        """Raises NoSenderKey while the log is not there, Refused if its author may not say this."""
+    def admit(self, db: apsw.Connection, frame: Deliver, content: Content) -> None:
+        """Judge content for a group by the head it cites, where it stands in the group's order.
+
+        Raises NoSenderKey while the log is not there, Refused if its author may not say this.
+        """
+        group = book.group(db, frame.conversation)
+        if group is None:
+            raise NoSenderKey("a group that is not known yet")
         if content.head is None:
             raise Refused("content for a group cites the head of its log")
         version, name = content.head
-        group = book.group(db, frame.conversation)
-        assert group is not None
         if version > group.settled.version:
             self._offer(frame, content)
             book.want(db, frame.conversation, version)
+            if version > group.kept:
+                claimant = (frame.sender, frame.device)
+                head_claims.note(db, frame.conversation, *claimant, version)
             raise NoSenderKey("the log goes on further than is known here")
         if log.entry_hash(db, frame.conversation, version) != name:
             self._offer(frame, content)
@@ -67,6 +75,10 @@ class GroupCipher:
         state = log.state_at(db, frame.conversation, version)
         if state is None or not _is_member(db, state, frame.sender):
             raise Refused("its author is no member there")
+        if not self.me.belongs(state):
+            raise Refused("from before this account joined")
+        if not book.in_order(db, frame.conversation, frame.conv_seq, frame.roster):
+            raise Refused("an older roster than a message before it named")
 
     def _offer(self, frame: Deliver, content: Content) -> None:
         """Entries and lists that came attached, for the log's own checks."""

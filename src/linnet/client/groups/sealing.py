@@ -6,15 +6,16 @@ at its reader. Who is entitled is what the *log* says and their own lists; the s
 only named, so that it refuses what was sealed for another one.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Set
+from dataclasses import dataclass, field
 from typing import Final
 
 import apsw
 
 from linnet.client import lists, outbox
-from linnet.client.errors import KeyChanged, NotMember
-from linnet.client.groups import book, keys, log
+from linnet.client.errors import GroupStopped, KeyChanged, NotMember
+from linnet.client.groups import book, head_claims, keys, log
+from linnet.client.groups.audience import Audience, Audiences, Unlisted
 from linnet.client.groups.book import Group
 from linnet.client.lists import Held
 from linnet.client.outbox import Item, Try
@@ -33,8 +34,6 @@ from linnet.wire.ids import GroupId, to_group
 
 MAX_PROOF_BYTES: Final = 4_096
 """A longer entry is not attached to what is sent under it: whoever lacks it asks the server."""
-MAX_MISSING: Final = 100
-"""Lists asked for at a time: one request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +41,11 @@ class GroupSealer:
     """Seals with this device's sender keys."""
 
     sessions: Sessions
+    audiences: Audiences = field(init=False)
+
+    def __post_init__(self) -> None:
+        me = self.sessions.me
+        object.__setattr__(self, "audiences", Audiences((me.account, me.device)))
 
     def seal(
         self, db: apsw.Connection, item: Item, bundles: dict[Peer, PreKeyBundle], now_ms: int
@@ -52,10 +56,16 @@ class GroupSealer:
             return Missing(groups=(item.peer,))
         own = lists.held(db, self.sessions.me.account)
         self._check(group, own)
-        members, missing = self._members(db, group.settled, now_ms)
-        if missing or own is None:
-            return Missing(lists=tuple(missing[:MAX_MISSING]))
-        state = self._key(db, group.settled, members, now_ms)
+        if group.holding:
+            return Missing()
+        told = head_claims.judged(db, item.peer, group.kept, now_ms)
+        if told is not None:
+            return Missing(told=told)
+        audience = self.audiences.of(db, group.settled, now_ms)
+        if isinstance(audience, Unlisted):
+            return Missing(lists=audience.accounts)
+        assert own is not None, "it was judged with the others"
+        state = self._key(db, group.settled, audience, now_ms)
         z = seal_content(
             self._content(db, item, group.settled, own), self.sessions.rng(FRANKING_KEY_BYTES)
         )
@@ -70,80 +80,79 @@ class GroupSealer:
             roster=group.roster,
             body=ciphertext,
         )
-        made = Try(frame.commitment, z, self._addressees(members), own.list.version, encoded(frame))
+        made = Try(
+            commitment=frame.commitment,
+            z=z,
+            addressees=(),
+            own_version=own.list.version,
+            frame=encoded(frame),
+            packed=audience.packed,
+        )
         outbox.add_try(db, item.id, made)
         return made.frame
 
     def _check(self, group: Group, own: Held | None) -> None:
-        if group.alarm is not None or not group.member:
+        if group.alarm is not None:
+            raise GroupStopped
+        if not group.member:
             raise NotMember
         me = group.settled.members.get(self.sessions.me.account)
         if own is not None and (me is None or me.account_key != own.list.key):
             raise KeyChanged
 
-    def _members(
-        self, db: apsw.Connection, state: GroupState, now_ms: int
-    ) -> tuple[dict[Holder, bytes], list[bytes]]:
-        """The devices entitled to read, with their identity keys; and lists that are missing.
-
-        A member who shows another account key than the log names gets nothing until `rekey`.
-        """
-        me = self.sessions.me
-        entitled: dict[Holder, bytes] = {}
-        missing = []
-        for account, member in state.members.items():
-            held = lists.held(db, account)
-            if held is None or held.stale(now_ms):
-                missing.append(account)
-                continue
-            if held.list.key != member.account_key or held.key_changed:
-                continue
-            for device in held.recipients(now_ms):
-                if (account, device.id) != (me.account, me.device):
-                    entitled[Holder(account, member.account_key, device.id)] = device.key
-        return entitled, missing
-
     def _key(
-        self,
-        db: apsw.Connection,
-        state: GroupState,
-        entitled: Mapping[Holder, bytes],
-        now_ms: int,
+        self, db: apsw.Connection, state: GroupState, audience: Audience, now_ms: int
     ) -> SenderKeyState:
         """Our chain, replaced if that is due, and on its way to everybody entitled to it."""
         group, rng = state.group, self.sessions.rng
-        chain, holders = keys.own(db, group), keys.holders(db, group)
+        chain = keys.own(db, group)
+        unchanged = keys.audience(db, group) == audience.name
+        nobody: frozenset[Holder] = frozenset()
+        if chain is not None and unchanged and not must_rotate(chain, now_ms, nobody, nobody):
+            return chain
+        entitled, holders = audience.devices.keys(), keys.holders(db, group)
         if chain is None:
             chain = sender_keys.create(now_ms, rng)
-        elif must_rotate(chain, now_ms, holders, entitled.keys()):
+        elif must_rotate(chain, now_ms, holders, entitled):
             chain = sender_keys.rotate(chain, now_ms, rng)
             keys.forget_holders(db, group)
             holders = set()
-        new: dict[bytes, list[Holder]] = {}
-        for holder in entitled.keys() - holders:
-            new.setdefault(holder.account, []).append(holder)
-        body = sender_key_body(group, sender_keys.distribution_message(chain))
-        for account, given in new.items():
-            outbox.enqueue_control(
-                db,
-                id=outbox.new_id(db, now_ms, rng),
-                peer=account,
-                devices=tuple(sorted(holder.device for holder in given)),
-                kind="sender_key",
-                body=body,
-                sent_ms=outbox.server_ms(db, now_ms),
-            )
-            keys.add_holders(db, group, given)
+        keys.put_own(db, group, chain)
+        self._distribute(db, group, chain, entitled - holders, now_ms)
+        keys.put_audience(db, group, audience.name)
         return chain
 
-    def _addressees(self, entitled: Mapping[Holder, bytes]) -> tuple[tuple[bytes, int, bytes], ...]:
-        return tuple((it.account, it.device, key) for it, key in entitled.items())
+    def _distribute(
+        self,
+        db: apsw.Connection,
+        group: bytes,
+        chain: SenderKeyState,
+        new: Set[Holder],
+        now_ms: int,
+    ) -> None:
+        """Put the chain, as it stands, into the outbox for these devices."""
+        by_account: dict[bytes, list[Holder]] = {}
+        for holder in sorted(new):
+            by_account.setdefault(holder.account, []).append(holder)
+        body = sender_key_body(group, sender_keys.distribution_message(chain))
+        sent_ms = outbox.server_ms(db, now_ms)
+        for account, given in by_account.items():
+            outbox.enqueue_control(
+                db,
+                id=outbox.new_id(db, now_ms, self.sessions.rng),
+                peer=account,
+                devices=tuple(holder.device for holder in given),
+                kind="sender_key",
+                body=body,
+                sent_ms=sent_ms,
+            )
+        keys.add_holders(db, group, new)
 
     def _content(self, db: apsw.Connection, item: Item, state: GroupState, own: Held) -> Content:
         attached: list[SignedObject] = []
         if outbox.attached_version(db, item.lane) < own.list.version:
             attached.append(own.obj)
-        attached += log.proof_of_head(db, state, MAX_PROOF_BYTES)
+        attached += log.proof_of_head(db, state, MAX_PROOF_BYTES, again=item.tries > 0)
         return Content(
             id=item.id,
             to=to_group(GroupId(item.peer)),

@@ -5,6 +5,7 @@ use to whoever sends it. Who lacks it asks the admins, one at a time.
 """
 
 from collections.abc import Iterable
+from hashlib import sha256
 from typing import Final
 
 import apsw
@@ -27,6 +28,8 @@ from linnet.signing.keys import Rng
 from linnet.signing.packing import Value
 
 ASK_AGAIN_MS: Final = 6 * 3_600_000
+MAX_STRANGERS: Final = 256
+"""Secrets kept of groups whose log is not here yet."""
 
 
 def title(db: apsw.Connection, state: GroupState) -> str | None:
@@ -41,6 +44,12 @@ def title(db: apsw.Connection, state: GroupState) -> str | None:
         return open_title(secret, sealed.group, sealed.number, sealed.sealed)
     except CryptoError:
         return None
+
+
+def keep(db: apsw.Connection, group: bytes, secret: bytes) -> None:
+    """Keep a secret; those that the log names today are never pushed out by others."""
+    held = book.group(db, group)
+    book.put_secret(db, group, secret, () if held is None else _named(held.settled))
 
 
 def share(
@@ -78,11 +87,16 @@ def ask(db: apsw.Connection, group: bytes, me: bytes, now_ms: int, rng: Rng) -> 
 
 def read_secret(db: apsw.Connection, received: Received) -> list[Event]:
     """A reader of `group_secret`. The group may not be known here yet."""
-    group, _, secret = read_group_secret(received.content.body)
+    group, number, secret = read_group_secret(received.content.body)
     held = book.group(db, group)
-    if held is not None and received.frame.sender not in held.settled.members:
-        raise Refused("a secret from somebody who is no member")
-    book.put_secret(db, group, secret)
+    if held is None and book.strange_secrets(db) >= MAX_STRANGERS:
+        raise Refused("too many secrets of groups that are not known")
+    if held is not None and number <= held.kept:
+        if received.frame.sender not in held.settled.members:
+            raise Refused("a secret from somebody who is no member")
+        if sha256(secret).digest() not in _named(held.settled):
+            raise Refused("not the secret that the log names")
+    keep(db, group, secret)
     return []
 
 
@@ -110,6 +124,12 @@ class SecretRequests:
                 db, frame.sender, (frame.device,), "group_secret", body, received.now_ms, self._rng
             )
         return []
+
+
+def _named(state: GroupState) -> tuple[bytes, ...]:
+    """The hashes of the secrets that a group uses today."""
+    title = () if state.title is None else (state.title.secret_hash,)
+    return (*title, state.secret.hash) if state.secret is not None else title
 
 
 def _say(

@@ -1,5 +1,7 @@
 """✓✓ in groups: when everybody a message was encrypted for, and who is still a member, has it."""
 
+from collections.abc import Iterator
+
 import apsw
 
 from linnet.client import accepted, history
@@ -9,13 +11,27 @@ from linnet.client.watermarks import Interval, covers
 from linnet.wire.ids import MessageId
 
 
+class _Marks:
+    """What members have of a group, looked up once each."""
+
+    def __init__(self, db: apsw.Connection, group: bytes) -> None:
+        self._db, self._group = db, group
+        self._known: dict[bytes, tuple[Interval, ...]] = {}
+
+    def cover(self, account: bytes, conv_seq: int) -> bool:
+        if account not in self._known:
+            self._known[account] = history.mark(self._db, self._group, account)
+        return covers(self._known[account], conv_seq)
+
+
 def tick(db: apsw.Connection, me: bytes, group: bytes) -> list[MessageId]:
-    """Turn `sent` into `delivered` where all have the message; those that turned."""
+    """Turn `sent` into `delivered` where all have the message; those that turned. One that nobody
+    is left to have stays sent."""
     held = book.group(db, group)
     if held is None:
         return []
-    marks: dict[bytes, tuple[Interval, ...]] = {}
-    ticked = []
+    marks, ticked = _Marks(db, group), []
+    here = held.settled.members.keys() - {me}
     rows = every(
         db,
         "SELECT id, conv_seq FROM messages"
@@ -26,10 +42,12 @@ def tick(db: apsw.Connection, me: bytes, group: bytes) -> list[MessageId]:
         kept = accepted.find(db, id)
         if kept is None:
             continue
-        wanted = {it[0] for it in kept.addressees} & held.settled.members.keys() - {me}
-        for account in wanted - marks.keys():
-            marks[account] = history.mark(db, group, account)
-        if all(covers(marks[account], conv_seq) for account in wanted):
+        # The first that lacks it ends the look: of a thousand members most lack what is new.
+        if _all_of_some(marks.cover(it[0], conv_seq) for it in kept.addressees if it[0] in here):
             history.mark_delivered(db, me, id)
             ticked.append(MessageId(id))
     return ticked
+
+
+def _all_of_some(answers: Iterator[bool]) -> bool:
+    return next(answers, False) and all(answers)
