@@ -11,7 +11,7 @@ from tests.client.post_office import Clockwork, Device, PostOffice, two_devices
 from linnet.client import keys
 from linnet.client.events import Message, Undecryptable
 from linnet.client.keys import StoredPreKeys
-from linnet.client.sql import every, first, number
+from linnet.client.sql import every, number
 from linnet.crypto.prekeys import LastResortUse
 from linnet.wire import rest
 from linnet.wire.frames import Deliver
@@ -28,8 +28,8 @@ async def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 
     async def exhausted(device: Device) -> rest.Bundle:
         bundle = await ordinary(device)
-        id, public, signature = await device.store.read(
-            lambda db: first(
+        [(id, public, signature)] = await device.store.read(
+            lambda db: every(
                 db,
                 "SELECT id, public, signature FROM kem_pre_keys"
                 " WHERE last_resort = 1 AND replaced_ms IS NULL",
