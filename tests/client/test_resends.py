@@ -318,7 +318,7 @@ async def test_a_receipt_says_that_a_device_needs_no_resend(street: Street) -> N
             peer=street.alice.account,
             devices=None,
             kind="receipt",
-            body=[[id]],
+            body=[[id], street.town.clock.now_ms],
             sent_ms=street.town.clock.now_ms,
         )
     )

@@ -11,8 +11,8 @@ from tests.hostile.middle import Answer, Forward, always, refusal
 from tests.hostile.stage import GREETINGS, Stage
 
 from linnet.client import Connection, ConnectionState, NotSent, State
-from linnet.client import rest as rest_module
-from linnet.client.rest import ANSWER_BYTES
+from linnet.client import http as http_module
+from linnet.client.http import ANSWER_BYTES
 from linnet.wire import rest
 
 ABOUT = "answers"
@@ -104,7 +104,7 @@ async def answer_without_end(stage: Stage) -> None:
 
 @unharmed(ABOUT, "answers a byte at a time", "gives up after a minute; " + KEEPS)
 async def answer_a_byte_at_a_time(stage: Stage) -> None:
-    stage.patch.setattr(rest_module, "ANSWERED_WITHIN_S", 0.5)
+    stage.patch.setattr(http_module, "ANSWERED_WITHIN_S", 0.5)
     body = _Endless(b" ", 0.02)
 
     async def answer(request: httpx.Request, forward: Forward) -> httpx.Response:

@@ -20,6 +20,7 @@ from linnet.cli.demo import kept
 from linnet.cli.demo.search import files_under, search
 from linnet.client import Client, State, UnknownRecipient, facts
 from linnet.client.facts import Keys, Login, RecoveryCode, StorageKey
+from linnet.client.sealed.own_profile import Profile
 from linnet.wire.ids import MessageId
 
 pytestmark = pytest.mark.slow
@@ -121,6 +122,9 @@ def of_account(name: str, file: Path) -> dict[str, bytes]:
             f"access token {login.expires_ms}": login.access.encode(),
             f"refresh token {login.expires_ms}": login.refresh.encode(),
         }
+        profile = facts.get(db, Profile)
+        if profile is not None:
+            secrets["profile key"] = profile.key
         if recovery is not None:
             secrets["recovery code"] = recovery.code
         for table, column in (
@@ -131,7 +135,9 @@ def of_account(name: str, file: Path) -> dict[str, bytes]:
             for id, key in db.execute(f"SELECT id, {column} FROM {table}"):
                 secrets[f"{table} {id}"] = key
         for table in ("tries", "accepted"):
-            for id, opening in db.execute(f"SELECT id, substr(z, 1, 32) FROM {table}"):
+            for id, opening in db.execute(
+                f"SELECT id, substr(z, 1, 32) FROM {table} WHERE length(z) > 0"
+            ):
                 secrets[f"opening of {id.hex()}"] = opening
     finally:
         db.close()
@@ -183,7 +189,7 @@ async def test_nothing_that_people_say_or_own_is_in_anything_the_server_wrote(
     stray(planted)
     answers(planted)
     kinds = {name.partition(" ")[2].partition(" ")[0] for name in planted.secrets}
-    assert {"recovery", "device", "account", "access", "refresh", "opening"} <= kinds
+    assert {"recovery", "device", "account", "access", "refresh", "opening", "profile"} <= kinds
     assert planted.found() == []
     planted.server.process.kill()  # the write-ahead log stays as it is
     planted.server.process.wait()

@@ -24,7 +24,7 @@ from linnet.client.engine import Engine
 from linnet.client.environment import Environment
 from linnet.client.errors import Closed, NotRegistered, TextTooLong
 from linnet.client.events import Arrived, Event, State
-from linnet.client.facts import Clock, Identity, RecoveryCode
+from linnet.client.facts import Identity, RecoveryCode
 from linnet.client.failures import first_cause
 from linnet.client.linking import NewDevice, Show
 from linnet.client.outbox import Item
@@ -62,6 +62,8 @@ class Client:
         self.settings = engine.settings
         self.contacts = engine.contacts
         self.groups = engine.groups
+        self.sealed = engine.sealed
+        """Conversations in which the server is not told who sends."""
         self.safety = engine.safety
         """Safety numbers, and who was verified by them."""
         self._engine, self._store, self._world = engine, engine.store, engine.world
@@ -216,8 +218,8 @@ class Client:
         peer = await self._engine.numbers.find(to) if isinstance(to, str) else to
         now_ms, noise = self._world.now_ms(), self._world.rng(10)
 
-        def queue(db: apsw.Connection) -> MessageId:
-            server_ms = now_ms + facts.get_or(db, Clock()).offset_ms
+        def queue(db: apsw.Connection) -> tuple[MessageId, bool]:
+            server_ms = outbox.server_ms(db, now_ms)
             item = Item(
                 id=message_id(server_ms, noise),
                 conversation=direct_conversation(self.account, peer),
@@ -228,9 +230,11 @@ class Client:
                 sent_ms=server_ms,
             )
             outbox.enqueue(db, item, self.account, self.device, self._engine.account_key)
-            return MessageId(item.id)
+            return MessageId(item.id), self._engine.wrote_to(db, peer)
 
-        id = await self._store.write(queue)
+        id, first = await self._store.write(queue)
+        if first:
+            self._engine.sealed.look()
         self._engine.parts.sender.wake()
         return id
 
@@ -248,10 +252,14 @@ class Client:
         return self._engine.events.read()
 
     async def messages(
-        self, conversation: ConversationId, *, before: int | None = None, limit: int = 100
+        self,
+        conversation: ConversationId,
+        *,
+        before: int | MessageId | None = None,
+        limit: int = 100,
     ) -> list[Arrived]:
-        """The newest messages of a conversation in its order, both sides' (below conv_seq
-        `before`); what has no place yet is at the end."""
+        """The newest messages of a conversation in its order, both sides' (before a conv_seq or a
+        message); what has no place yet is at the end."""
         self._check_open()
         return await self._store.read(lambda db: history.page(db, conversation, before, limit))
 
@@ -313,9 +321,10 @@ class Client:
         self._check_open()
         return await self._engine.numbers.accept(number)
 
-    async def mark_read(self, conversation: ConversationId, up_to: int) -> None:
-        """The person has read up to this conv_seq. Others are told a little later, unless the
-        setting `read_receipts` is off; one's own other devices always."""
+    async def mark_read(self, conversation: ConversationId, up_to: int | MessageId) -> None:
+        """The person has read up to this conv_seq, or this sealed message, which has none. Others
+        are told a little later, unless the setting `read_receipts` is off; one's own other devices
+        always."""
         self._check_open()
         await self._engine.reads.mark(conversation, up_to)
 

@@ -83,7 +83,7 @@ def settle(
         " UPDATE SET attached_version = max(attached_version, excluded.attached_version)",
         (lane, own_version),
     )
-    if way == Way.CONTROL:
+    if way in (Way.CONTROL, Way.SEALED_CONTROL):
         z = b""
     message = Accepted(id, conversation, peer, kind, z, addressees, peer_key, conv_seq, now_ms)
     accepted.keep(db, message, packed[0])
@@ -111,7 +111,7 @@ def give_up(db: apsw.Connection, me: bytes, id: bytes, to: State, reason: str) -
     row = first(db, "SELECT conversation, way FROM outbox WHERE id = ? AND unknown = 0", (id,))
     if row is None:
         return []
-    if to is State.UNKNOWN and row[1] != Way.CONTROL:
+    if to is State.UNKNOWN and row[1] in (Way.PAIR, Way.GROUP):
         db.execute("UPDATE outbox SET unknown = 1 WHERE id = ?", (id,))
     else:
         outbox.forget(db, id)
@@ -125,7 +125,8 @@ def readdress(db: apsw.Connection, id: bytes, new_id: bytes, most_tries: int) ->
     under another id, for those that still are. False, and nothing changes, for other messages and
     for one that was tried `most_tries` times."""
     db.execute(
-        "UPDATE outbox SET id = ?, try = NULL WHERE id = ? AND way = 'control' AND tries < ?",
+        "UPDATE outbox SET id = ?, try = NULL WHERE id = ? AND tries < ?"
+        " AND way IN ('control', 'sealed_control')",
         (new_id, id, most_tries),
     )
     if not db.changes():

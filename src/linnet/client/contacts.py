@@ -8,6 +8,7 @@ import apsw
 
 from linnet.client import synced
 from linnet.client.own_channel import OwnChannel
+from linnet.client.sealed import profile, state
 from linnet.client.store import Store
 from linnet.signing.errors import Malformed
 from linnet.signing.packing import pack, unpack
@@ -31,6 +32,8 @@ class Contacts:
 
     def __init__(self, store: Store, channel: OwnChannel, wake: Callable[[], None]) -> None:
         self._store, self._channel, self._wake = store, channel, wake
+        self.on_shut_out: Callable[[], None] = lambda: None
+        """Called when somebody is not to send sealed messages here any more."""
 
     async def all(self) -> list[Contact]:
         """Everybody, by account id."""
@@ -47,6 +50,36 @@ class Contacts:
             keep(db, self._channel, account, known(db, account).number, name[:NAME_CHARS])
 
         await self._store.write(write)
+        self._wake()
+
+    async def block(self, account: AccountId, blocked: bool = True) -> None:
+        """Show nothing more that this account says to this one, and let it send nothing sealed
+        here; or end that. On all devices; the account is not told."""
+
+        def block(db: apsw.Connection) -> None:
+            if not blocked:
+                profile.let_in(db, self._channel, account)
+            elif not state.blocked(db, account):
+                profile.shut_out(db, self._channel, account, blocked=True)
+
+        await self._store.write(block)
+        self.on_shut_out()
+        self._wake()
+
+    async def blocked(self, account: AccountId) -> bool:
+        """Whether an account is blocked."""
+        return await self._store.read(lambda db: state.blocked(db, account))
+
+    async def remove(self, account: AccountId) -> None:
+        """Forget number and name of an account, and let it send nothing sealed here until it is
+        written to again. What was said stays."""
+
+        def remove(db: apsw.Connection) -> None:
+            self._channel.write(db, SCOPE, account, b"")
+            profile.shut_out(db, self._channel, account, blocked=False)
+
+        await self._store.write(remove)
+        self.on_shut_out()
         self._wake()
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from linnet.wire.ids import AccountId, ConversationId, DeviceId
+from linnet.wire.ids import AccountId, ConversationId, DeviceId, MessageId
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,13 @@ class MainDeviceNeeded:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """`by` has read the conversation up to this conv_seq: another person, or oneself elsewhere."""
+    """`by` has read the conversation up to this conv_seq: another person, or oneself elsewhere.
+    Of sealed messages, which have none, up to the message `sealed`."""
 
     conversation: ConversationId
     by: AccountId
     up_to: int
+    sealed: MessageId | None = None
 
 
 @dataclass(frozen=True, slots=True)

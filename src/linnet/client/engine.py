@@ -6,6 +6,8 @@ What each part does is in its own module; what an application calls is `linnet.c
 import asyncio
 import contextlib
 
+import apsw
+
 from linnet.client import facts, history, keys
 from linnet.client.approving import Approver
 from linnet.client.connection import Connection
@@ -32,6 +34,12 @@ from linnet.client.passing_on import PassOn
 from linnet.client.reads import Reads, read_read
 from linnet.client.rest import Api
 from linnet.client.safety import Safety
+from linnet.client.sealed import profile
+from linnet.client.sealed.api import SealedApi
+from linnet.client.sealed.directory import SealedDirectory
+from linnet.client.sealed.sealed import Sealed
+from linnet.client.sealed.sending import SealedSender
+from linnet.client.sealed.upkeep import Upkeep
 from linnet.client.sealers import sealers
 from linnet.client.sender import Sender
 from linnet.client.sessions import Sessions
@@ -69,7 +77,7 @@ class Engine:
         self.parts = self._joined(own)
         self.parts.directory.on_new_list = self._list_is_new
         tokens, tell, wake = self.parts.tokens, self.events.tell, self.parts.sender.wake
-        channel = OwnChannel(self.account, world)
+        self._channel = channel = OwnChannel(self.account, world)
         own_list = OwnList(store, api, tokens, world, channel.list_changed, tell)
         approver = Approver(store, api, tokens, world, own_list)
         self.devices = Devices(store, own_list, approver, self._devices_changed)
@@ -78,6 +86,11 @@ class Engine:
         self.safety = Safety(store, self.parts.directory, channel, account_key, wake)
         self.numbers = Numbers(store, api, tokens, world, channel, tell)
         self.reads = Reads(store, world, channel, wake)
+        self.sealed = Sealed(
+            store, world, channel, self._quiet, self._sealed_sender, self._sealed_upkeep(own)
+        )
+        self.parts.directory.quietly = self.sealed.refresh_quietly
+        self.contacts.on_shut_out = self.sealed.look
         author = self.parts.keeper.author
         assert author is not None
         self.groups = Groups(
@@ -96,6 +109,7 @@ class Engine:
             self.numbers.check,
             Warner(store, world, tell).look,
             lambda: store.write(channel.greet),
+            self.sealed.upkeep.keep,
         )
         self._maintenance = Maintenance(self.parts, api, self.upkeep, duties)
         self._connection = Connection(self.parts, identity.server)
@@ -119,6 +133,7 @@ class Engine:
             tasks.create_task(self._maintain())
             tasks.create_task(self.reads.run())
             tasks.create_task(self._keep_groups())
+            tasks.create_task(self._seal())
 
     async def close(self) -> None:
         """Let go of the directory. Closing twice is allowed."""
@@ -130,6 +145,7 @@ class Engine:
         # If it cannot be remembered what was told, it is told again.
         with contextlib.suppress(StoreUnavailable):
             await self.store.write(lambda db: facts.put(db, Told(seq=told)))
+        await self._sealed_api.close()
         await self.api.close()
         await self.store.close()
 
@@ -148,8 +164,15 @@ class Engine:
             sessions,
             more={"read": PassOn(channel, read_read), "sync": PassOn(channel, read_own)},
             groups=of_groups.cipher(me, keeper.offer),
-            reissue=of_groups.reissues(world.rng),
+            reissue={**of_groups.reissues(world.rng), **profile.reissues(world.rng)},
             member=of_groups.is_member,
+        )
+        self._sealed_api = SealedApi(self.api.url, world.http)
+        self._quiet = SealedDirectory(store, self._sealed_api, directory)
+        # Seals and gives up as the other does; what it fetches, it fetches without a token.
+        maker = Sender(store, self._quiet, sealers(sessions), world, tell)
+        self._sealed_sender = SealedSender(
+            store, self._sealed_api, self._quiet, maker, inbox.resends, world, self.account, sender
         )
         return Parts(
             store=store,
@@ -170,6 +193,7 @@ class Engine:
 
     def _list_is_new(self, parked: bool) -> None:
         self.parts.healer.look()
+        self.sealed.look()
         if parked:
             self.upkeep.set()
 
@@ -178,6 +202,19 @@ class Engine:
             await self._maintenance.run()
         except LoggedOut:
             return  # the connection tells the application
+
+    def wrote_to(self, db: apsw.Connection, account: bytes) -> bool:
+        """This account writes to another: from now on it may send sealed messages here. Whether
+        that is new."""
+        return profile.wrote_to(db, self._channel, account)
+
+    def _sealed_upkeep(self, own: Keys) -> Upkeep:
+        key = keys.device_key(own).public
+        return Upkeep(self.store, self.api, self.parts.tokens, self._channel, key)
+
+    async def _seal(self) -> None:
+        with contextlib.suppress(LoggedOut):  # the connection tells the application
+            await self.sealed.run()
 
     async def _keep_groups(self) -> None:
         try:

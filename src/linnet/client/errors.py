@@ -119,6 +119,10 @@ class NumberChanged(ClientError):
         self.now = now
 
 
+class NotMet(ClientError):
+    """A conversation can be sealed once both sides have written to each other."""
+
+
 class BadAddress(ClientError):
     """The server's address is none: an http or https URL is needed."""
 

@@ -16,6 +16,7 @@ from typing import Final
 
 from linnet.client.device_events import OwnEvent
 from linnet.client.groups.events import GroupEvent
+from linnet.client.sealed.events import SealedChanged
 from linnet.wire.ids import AccountId, ConversationId, DeviceId, MessageId
 
 QUEUE_EVENTS: Final = 1024
@@ -75,7 +76,8 @@ class Damaged(Entry):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """✓ The server has it, durably, and gave it its place in the conversation."""
+    """✓ The server has it, durably, and gave it its place in the conversation. What is sealed has
+    no number there: `conv_seq` is 0."""
 
     conversation: ConversationId
     id: MessageId
@@ -170,7 +172,7 @@ class Missed:
 Arrived = Message | Undecryptable | Damaged
 Told = Sent | Delivered | NotSent | Healed
 Warned = IdentityChanged | Unconfirmed | ListConflict | ClockWrong
-Event = Arrived | Told | Warned | ConnectionState | Missed | OwnEvent | GroupEvent
+Event = Arrived | Told | Warned | ConnectionState | Missed | OwnEvent | GroupEvent | SealedChanged
 
 
 class Events:

@@ -137,13 +137,51 @@ def arrived_after(db: apsw.Connection, seq: int, limit: int = 64) -> list[tuple[
     return [(row[0], _shown(row[1:])) for row in rows]
 
 
-def page(db: apsw.Connection, conversation: bytes, before: int | None, limit: int) -> list[Arrived]:
-    """The last `limit` messages of a conversation, below conv_seq `before` if given, in order."""
+def page(
+    db: apsw.Connection, conversation: bytes, before: int | bytes | None, limit: int
+) -> list[Arrived]:
+    """The last `limit` messages of a conversation, in order; before a conv_seq or a message's id.
+
+    Numbered messages stand in the order of their numbers. Where some were sealed, which have none,
+    all stand in the order of the server's time, then of numbers and ids.
+    """
+    if isinstance(before, bytes) or _has_sealed(db, conversation):
+        return _page_by_time(db, conversation, before, limit)
     rows = every(
         db,
         f"SELECT {_COLUMNS} FROM messages WHERE conversation = ? AND (? IS NULL OR conv_seq < ?)"
         " ORDER BY conv_seq IS NULL DESC, conv_seq DESC, seq DESC LIMIT ?",
         (conversation, before, before, limit),
+    )
+    return [_shown(row) for row in reversed(rows)]
+
+
+_PLACE = "received_ms IS NULL, ifnull(received_ms, seq), ifnull(conv_seq, 0), id"
+"""What has no place yet is at the end, as it was written."""
+
+
+def _has_sealed(db: apsw.Connection, conversation: bytes) -> bool:
+    found = first(
+        db,
+        "SELECT 1 FROM messages WHERE conversation = ? AND conv_seq IS NULL"
+        " AND received_ms IS NOT NULL LIMIT 1",
+        (conversation,),
+    )
+    return found is not None
+
+
+def _page_by_time(
+    db: apsw.Connection, conversation: bytes, before: int | bytes | None, limit: int
+) -> list[Arrived]:
+    column = "id" if isinstance(before, bytes) else "conv_seq"
+    rows = every(
+        db,
+        f"WITH o AS (SELECT *, row_number() OVER (ORDER BY {_PLACE}) AS place FROM messages"
+        " WHERE conversation = ?1)"
+        f" SELECT {_COLUMNS} FROM o WHERE ?2 IS NULL"
+        f" OR place < (SELECT place FROM o WHERE {column} = ?2)"
+        " ORDER BY place DESC LIMIT ?3",
+        (conversation, before, limit),
     )
     return [_shown(row) for row in reversed(rows)]
 
@@ -161,7 +199,7 @@ def mark_sent(
     db.execute(
         "UPDATE messages SET state = 'sent', reason = '', conv_seq = ?, received_ms = ?"
         " WHERE id = ? AND sender = ?",
-        (conv_seq, server_ms, id, account),
+        (conv_seq or None, server_ms, id, account),
     )
     return bool(db.changes())
 
@@ -222,7 +260,10 @@ def mark_delivered(db: apsw.Connection, me: bytes, id: bytes) -> None:
 
 def unticked(db: apsw.Connection) -> list[bytes]:
     """Conversations with messages that are sent and not known to be delivered."""
-    rows = every(db, "SELECT DISTINCT conversation FROM messages WHERE state = 'sent'")
+    numbered = (
+        "state = 'sent' AND conv_seq IS NOT NULL"  # what is sealed the server must not hear of
+    )
+    rows = every(db, f"SELECT DISTINCT conversation FROM messages WHERE {numbered}")
     return [row[0] for row in rows]
 
 

@@ -35,6 +35,7 @@ from linnet.client.taking import Filed, Learned
 from linnet.crypto.messages import PREKEY
 from linnet.wire.codec import Unknown
 from linnet.wire.frames import (
+    SEALED,
     SENDER_KEY,
     Deliver,
     GroupChanged,
@@ -230,8 +231,8 @@ class Inbox:
         effects.arrived |= filed is Filed.SHOWN or learned.shown
         effects.lists |= learned.lists
         effects.parked |= filed is Filed.PARKED and not freeing  # again is no news
-        effects.read |= filed is Filed.READ
-        effects.keys_low |= frame.kind == PREKEY and keys.running_low(db)
+        effects.read |= filed is Filed.READ or frame.kind == SEALED  # a receipt is owed
+        effects.keys_low |= frame.kind in (PREKEY, SEALED) and keys.running_low(db)
         if not freeing:
             for sender in learned.about:
                 self._unpark(db, sender, now_ms, effects)

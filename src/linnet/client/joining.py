@@ -12,7 +12,8 @@ from linnet.client.opening import Opener
 from linnet.client.readers import readers
 from linnet.client.reading import Reader
 from linnet.client.resend_taking import ResendReader, no_groups
-from linnet.client.resends import Member, Reissue, Resends, nobody, read_receipt
+from linnet.client.resends import Member, Reissue, Resends, nobody
+from linnet.client.sealed.copies import CopyReader
 from linnet.client.sessions import Sessions
 from linnet.client.taking import Taker
 from linnet.wire.frames import SENDER_KEY
@@ -30,11 +31,11 @@ def joined_inbox(
     me = sessions.me.account
     resends = Resends(me, sessions.rng, member, reissue or {})
     everything: dict[str, Reader] = {
-        "receipt": read_receipt,
         "resend_request": resends.read_request,
         **readers(sessions),
         **(more or {}),
     }
+    everything["sync"] = CopyReader(me, everything, everything["sync"])
     everything["resend"] = ResendReader(me, everything, groups.admit if groups else no_groups)
     ciphers = {} if groups is None else {SENDER_KEY: groups}
     return Inbox(Opener(sessions, Taker(me, everything), ciphers), resends)

@@ -10,8 +10,8 @@ from typing import Final
 import apsw
 import msgspec
 
+from linnet.client.sealed.frames import restored, stored
 from linnet.client.sql import every, first
-from linnet.wire.codec import CODECS, MSGPACK
 from linnet.wire.frames import SENDER_KEY, Deliver
 
 KEEP_MS: Final = 14 * 86_400_000
@@ -21,7 +21,6 @@ ASK_AGAIN_MS: Final = 3_600_000
 """Of one device so often."""
 MOST: Final = 1000
 """Of one account so many are remembered; the oldest give way."""
-_CODEC: Final = CODECS[MSGPACK]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ def add(db: apsw.Connection, frame: Deliver, now_ms: int) -> None:
     kept = msgspec.structs.replace(frame, ciphertext=b"")
     db.execute(
         "INSERT OR IGNORE INTO lost (sender, id, device, frame, lost_ms) VALUES (?, ?, ?, ?, ?)",
-        (frame.sender, frame.id, frame.device, _CODEC.encode(kept), now_ms),
+        (frame.sender, frame.id, frame.device, stored(kept), now_ms),
     )
     db.execute(
         "DELETE FROM lost WHERE rowid IN (SELECT rowid FROM lost WHERE sender = ?"
@@ -54,7 +53,7 @@ def find(db: apsw.Connection, sender: bytes, device: int, id: bytes) -> Deliver 
         "SELECT frame FROM lost WHERE sender = ? AND id = ? AND device = ?",
         (sender, id, device),
     )
-    return None if row is None else _decoded(row[0])
+    return None if row is None else restored(row[0])
 
 
 def remove(db: apsw.Connection, sender: bytes, id: bytes) -> None:
@@ -97,7 +96,7 @@ def add_parked(db: apsw.Connection, parked_before_ms: int, now_ms: int) -> None:
         " WHERE lost.sender = parked.sender AND lost.id = parked.id) LIMIT 1000",
         (parked_before_ms,),
     ):
-        frame = _decoded(data)
+        frame = restored(data)
         if frame.kind == SENDER_KEY:
             add(db, frame, now_ms)
 
@@ -106,9 +105,3 @@ def prune(db: apsw.Connection, now_ms: int) -> None:
     """Give up what was lost too long ago."""
     db.execute("DELETE FROM lost WHERE lost_ms < ?", (now_ms - KEEP_MS,))
     db.execute("DELETE FROM asked WHERE asked_ms < ?", (now_ms - ASK_AGAIN_MS,))
-
-
-def _decoded(data: bytes) -> Deliver:
-    frame = _CODEC.server_frame(data)
-    assert isinstance(frame, Deliver)
-    return frame

@@ -17,12 +17,14 @@ from linnet.client.events import State
 from linnet.client.health import Count
 from linnet.client.lists import Held
 from linnet.client.reading import Received
+from linnet.client.sealed.frames import Unsealed
+from linnet.client.sealed.opening import Unsealer
 from linnet.client.sessions import Sessions
 from linnet.client.taking import Filed, Learned, Taker, known, store
 from linnet.crypto.errors import CryptoError, Malformed, NoSenderKey
 from linnet.crypto.messages import PREKEY
 from linnet.crypto.session import sender_identity
-from linnet.wire.frames import CONTROL, Deliver
+from linnet.wire.frames import CONTROL, SEALED, Deliver
 
 Cipher = Callable[[apsw.Connection, Deliver, bytes, int], bytes]
 """Decrypts one kind of ciphertext, given the frame, the identity key of the device that it names,
@@ -44,6 +46,12 @@ class Opener:
 
         What else it brought is added to `learned`.
         """
+        if frame.kind == SEALED:
+            try:
+                frame = Unsealer(self.sessions)(db, frame)
+            except CryptoError as error:
+                health.dropped(db, f"sealed_{_name(error)}")
+                return Filed.DROPPED
         if known(db, frame):
             return Filed.KNOWN
         held = lists.held(db, frame.sender)
@@ -66,7 +74,10 @@ class Opener:
             return _unread(db, frame, held, State.DAMAGED, error, now_ms)
 
     def stranger(self, db: apsw.Connection, frame: Deliver) -> bool:
-        """Whether `file` would park this message for want of a list."""
+        """Whether `file` would park this message for want of a list. Of what is sealed nobody is
+        asked about: the answer would tell the server who sent it."""
+        if frame.kind == SEALED:
+            return False
         return not known(db, frame) and _speaker(lists.held(db, frame.sender), frame) is None
 
     def _decrypt(self, db: apsw.Connection, frame: Deliver, identity: bytes, now_ms: int) -> bytes:
@@ -86,7 +97,7 @@ class Opener:
 def _speaker(held: Held | None, frame: Deliver) -> bytes | None:
     """The identity key of the device that the frame names, if the held list can tell."""
     listed = held and held.list.device(frame.device)
-    if not listed:
+    if not listed or (isinstance(frame, Unsealed) and frame.identity != listed.key):
         return None
     if frame.kind == PREKEY:
         try:

@@ -17,7 +17,9 @@ from linnet.client import addressees, facts, history
 from linnet.client.addressees import Addressee
 from linnet.client.events import State
 from linnet.client.facts import Clock, Identity
+from linnet.client.sealed import state as sealed_state
 from linnet.client.sql import every, first, number
+from linnet.crypto.kinds import Channel, permitted
 from linnet.signing.keys import Rng
 from linnet.signing.packing import Value, pack, unpack
 from linnet.wire.ids import (
@@ -42,7 +44,13 @@ class Way(StrEnum):
     GROUP = "group"
     """Numbered, to a group; `peer` is the GroupId."""
     SEALED = "sealed"
-    """To one account without saying from whom."""
+    """Numbered, to one account without saying from whom."""
+    SEALED_CONTROL = "sealed_control"
+    """As `CONTROL`, without saying from whom."""
+
+
+SEALED_WAYS: Final = frozenset({Way.SEALED, Way.SEALED_CONTROL})
+"""These leave over HTTP, without a token (`linnet.client.sealed.sending`)."""
 
 
 class Item(msgspec.Struct, kw_only=True):
@@ -115,6 +123,8 @@ def enqueue(db: apsw.Connection, item: Item, me: bytes, device: int, author_key:
 
 def enqueue_unshown(db: apsw.Connection, item: Item) -> None:
     """As `enqueue`, for a numbered kind that is no row of history, such as `sync` or `read`."""
+    if item.way is Way.PAIR and sealed_state.on(db, item.peer):
+        item.way = Way.SEALED
     db.execute(
         "INSERT INTO counters (conversation, last) VALUES (?, 1)"
         " ON CONFLICT (conversation) DO UPDATE SET last = last + 1",
@@ -143,6 +153,7 @@ def enqueue_control(
     messages for that account and holds no conversation up. `fresh` opens a session for it."""
     identity = facts.get(db, Identity)
     assert identity is not None, "an account that sends is registered"
+    quiet = sealed_state.on(db, peer) and permitted(kind, Channel.SEALED_CONTROL, own_account=False)
     item = Item(
         id=id,
         conversation=direct_conversation(AccountId(identity.account), AccountId(peer)),
@@ -150,8 +161,8 @@ def enqueue_control(
         kind=kind,
         body=body,
         sent_ms=sent_ms,
-        way=Way.CONTROL,
-        lane=control_lane(peer),
+        way=Way.SEALED_CONTROL if quiet else Way.CONTROL,
+        lane=control_lane(peer, kind if quiet else ""),
         devices=devices,
         fresh=fresh,
     )
@@ -168,9 +179,10 @@ def server_ms(db: apsw.Connection, now_ms: int) -> int:
     return now_ms + facts.get_or(db, Clock()).offset_ms
 
 
-def control_lane(peer: bytes) -> bytes:
-    """The lane of the control messages for an account."""
-    return b"control" + peer
+def control_lane(peer: bytes, sealed_kind: str = "") -> bytes:
+    """The lane of the control messages for an account; of those that are sealed, one a kind:
+    what waits for a delivery key must not keep back the key itself."""
+    return b"control" + peer + sealed_kind.encode()
 
 
 def busy(db: apsw.Connection) -> bool:
@@ -259,6 +271,23 @@ def hold(db: apsw.Connection, id: bytes, now_ms: int, at_least_ms: int = 0) -> N
         "UPDATE outbox SET holds = holds + 1, hold_until_ms = ? WHERE id = ?",
         (now_ms + wait_ms, id),
     )
+
+
+def hold_until(db: apsw.Connection, id: bytes, at_ms: int) -> None:
+    """Offer it at this time, not before."""
+    db.execute("UPDATE outbox SET hold_until_ms = ? WHERE id = ?", (at_ms, id))
+
+
+def send_openly(db: apsw.Connection, id: bytes, new_id: bytes) -> None:
+    """Have a sealed control message go the ordinary way, under another id."""
+    row = first(db, "SELECT peer FROM outbox WHERE id = ? AND way = 'sealed_control'", (id,))
+    if row is not None:
+        db.execute(
+            "UPDATE outbox SET id = ?, way = 'control', lane = ?, try = NULL, tries = 0,"
+            " hold_until_ms = 0, holds = 0 WHERE id = ?",
+            (new_id, control_lane(row[0]), id),
+        )
+        db.execute("DELETE FROM tries WHERE id = ?", (id,))
 
 
 def attached_version(db: apsw.Connection, conversation: bytes) -> int:

@@ -1,8 +1,9 @@
 """The own channel: what one device of an account tells the others (`sync` content, numbered).
 
-Three things travel: entries in step (`linnet.client.synced`), how far a conversation was read, and
-a new account storage key, which only the main device gives. Each message carries the newest own
-device list to whoever may not have it, so a change of devices is told by this as well.
+What travels: entries in step (`linnet.client.synced`), how far a conversation was read, the
+profile key, and a new account storage key, which only the main device gives. Each message carries
+the newest own device list to whoever may not have it, so a change of devices is told by this as
+well.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,12 +21,16 @@ from linnet.client.lists import Held
 from linnet.client.outbox import Item
 from linnet.client.own_list import own_held
 from linnet.client.reading import Received
+from linnet.client.sealed import marks as sealed_marks
+from linnet.client.sealed import own_profile
 from linnet.client.synced import Entry
 from linnet.crypto.bodies_sync import (
     MAX_ENTRIES,
     SyncEntries,
     SyncList,
+    SyncProfileKey,
     SyncRead,
+    SyncReadSealed,
     SyncStorageKey,
     read_sync,
 )
@@ -105,6 +110,9 @@ class OwnChannel:
         for some in _pages(synced.everything(db)):
             self.tell(db, _entries(some))
         self.tell(db, SyncRead(tuple(read_marks.of(db, self.account))))
+        self.tell(db, SyncReadSealed(tuple(sealed_marks.all_of(db, self.account))))
+        for profile in own_profile.told(db):
+            self.tell(db, profile)
 
     def tell_storage_key(self, db: apsw.Connection) -> None:
         """Give the others the account storage key in force."""
@@ -120,6 +128,16 @@ def read_own(db: apsw.Connection, received: Received) -> list[Event]:
             told = _merge(db, entries)
         case SyncRead(marks):
             told = _read_elsewhere(db, received.content.sender, marks)
+        case SyncReadSealed(marks):
+            by = received.content.sender
+            told = [
+                event
+                for conversation, at_ms, id in marks
+                for event in sealed_marks.raise_to(db, conversation, by, (at_ms, id))
+            ]
+        case SyncProfileKey() as profile:
+            own_profile.adopt(db, profile)
+            told = []
         case SyncStorageKey(key, version):
             told = _new_storage_key(db, received, key, version)
         case _:

@@ -9,21 +9,20 @@ from typing import Final
 
 import apsw
 
+from linnet.client.sealed.frames import Unsealed, restored, stored
 from linnet.client.sql import every, first
-from linnet.wire.codec import CODECS, MSGPACK
 from linnet.wire.frames import Deliver
 
 PARK_MS: Final = 14 * 86_400_000
 PARK_MESSAGES: Final = 200
 PARK_BYTES: Final = 4 * 1024 * 1024
-_CODEC: Final = CODECS[MSGPACK]
 
 
 def park(db: apsw.Connection, frame: Deliver, now_ms: int) -> list[Deliver]:
     """Keep the frame. The oldest of this sender make room if it has too many: those."""
     db.execute(
         "INSERT OR IGNORE INTO parked VALUES (?, ?, ?, ?, ?)",
-        (frame.conversation, frame.sender, frame.id, _CODEC.encode(frame), now_ms),
+        (frame.conversation, frame.sender, frame.id, stored(frame), now_ms),
     )
     gone: list[Deliver] = []
     while True:
@@ -38,7 +37,7 @@ def park(db: apsw.Connection, frame: Deliver, now_ms: int) -> list[Deliver]:
             "DELETE FROM parked WHERE rowid ="
             " (SELECT rowid FROM parked WHERE sender = ? ORDER BY rowid LIMIT 1) RETURNING frame"
         )
-        gone += [_decoded(data) for (data,) in every(db, oldest, (frame.sender,))]
+        gone += [restored(data) for (data,) in every(db, oldest, (frame.sender,))]
 
 
 def holds(db: apsw.Connection, conversation: bytes, sender: bytes, id: bytes) -> bool:
@@ -49,6 +48,12 @@ def holds(db: apsw.Connection, conversation: bytes, sender: bytes, id: bytes) ->
         (conversation, sender, id),
     )
     return found is not None
+
+
+def any_sealed(db: apsw.Connection, sender: bytes) -> bool:
+    """Whether anything sealed is parked of a sender."""
+    rows = every(db, "SELECT frame FROM parked WHERE sender = ?", (sender,))
+    return any(isinstance(restored(data), Unsealed) for (data,) in rows)
 
 
 def senders(db: apsw.Connection) -> list[bytes]:
@@ -62,7 +67,7 @@ def take(db: apsw.Connection, sender: bytes) -> list[tuple[Deliver, int]]:
         db, "SELECT frame, parked_ms FROM parked WHERE sender = ? ORDER BY rowid", (sender,)
     )
     db.execute("DELETE FROM parked WHERE sender = ?", (sender,))
-    return [(_decoded(data), parked_ms) for data, parked_ms in rows]
+    return [(restored(data), parked_ms) for data, parked_ms in rows]
 
 
 def keep_time(db: apsw.Connection, frame: Deliver, parked_ms: int) -> None:
@@ -79,9 +84,3 @@ def remove(db: apsw.Connection, frame: Deliver) -> None:
         "DELETE FROM parked WHERE conversation = ? AND sender = ? AND id = ?",
         (frame.conversation, frame.sender, frame.id),
     )
-
-
-def _decoded(data: bytes) -> Deliver:
-    frame = _CODEC.server_frame(data)
-    assert isinstance(frame, Deliver)
-    return frame

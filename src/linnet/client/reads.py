@@ -19,12 +19,13 @@ from linnet.client.facts import Clock
 from linnet.client.outbox import Item
 from linnet.client.own_channel import OwnChannel
 from linnet.client.reading import Received
+from linnet.client.sealed import marks as sealed_marks
 from linnet.client.sql import every
 from linnet.client.store import Store
 from linnet.crypto.bodies import Read
-from linnet.crypto.bodies_sync import SyncRead
+from linnet.crypto.bodies_sync import SyncRead, SyncReadSealed
 from linnet.crypto.body import body_of, read_body
-from linnet.wire.ids import AccountId, ConversationId, direct_conversation, message_id
+from linnet.wire.ids import AccountId, ConversationId, MessageId, direct_conversation, message_id
 
 SOONEST_S: Final = 1.0
 LATEST_S: Final = 5.0
@@ -40,10 +41,17 @@ class Reads:
         self._news = asyncio.Event()
         self._news.set()
 
-    async def mark(self, conversation: ConversationId, up_to: int) -> None:
-        """The person has read up to this conv_seq. Less than before changes nothing."""
+    async def mark(self, conversation: ConversationId, up_to: int | MessageId) -> None:
+        """The person has read up to this conv_seq, or sealed message. Less than before changes
+        nothing."""
         me = self._channel.account
-        if await self._store.write(lambda db: read_marks.read_here(db, conversation, me, up_to)):
+
+        def read(db: apsw.Connection) -> bool:
+            if isinstance(up_to, int):
+                return read_marks.read_here(db, conversation, me, up_to)
+            return sealed_marks.read_here(db, conversation, me, up_to)
+
+        if await self._store.write(read):
             self._news.set()
 
     async def up_to(self, conversation: ConversationId, account: AccountId) -> int:
@@ -73,13 +81,26 @@ class Reads:
         for conversation, up_to in unsaid:
             peer = _peer(db, me, conversation)
             if peer is not None and settings.value(db, settings.READ_RECEIPTS, True):
-                self._to_peer(db, conversation, peer, up_to)
+                self._to_peer(db, conversation, peer, Read(up_to))
             else:
                 self._channel.tell(db, SyncRead(((conversation, up_to),)))
             read_marks.said(db, conversation, me)
+        return self._tell_sealed(db) or bool(unsaid)
+
+    def _tell_sealed(self, db: apsw.Connection) -> bool:
+        """As `_tell`, of sealed messages."""
+        me = self._channel.account
+        unsaid = sealed_marks.unsaid(db, me)
+        for conversation, mark in unsaid:
+            peer = _peer(db, me, conversation)
+            if peer is not None and settings.value(db, settings.READ_RECEIPTS, True):
+                self._to_peer(db, conversation, peer, Read(0, mark))
+            else:
+                self._channel.tell(db, SyncReadSealed(((conversation, *mark),)))
+            sealed_marks.said(db, conversation, me)
         return bool(unsaid)
 
-    def _to_peer(self, db: apsw.Connection, conversation: bytes, peer: bytes, up_to: int) -> None:
+    def _to_peer(self, db: apsw.Connection, conversation: bytes, peer: bytes, body: Read) -> None:
         """To the other side, and with it as a copy to one's own devices."""
         now_ms = self._world.now_ms() + facts.get_or(db, Clock()).offset_ms
         item = Item(
@@ -87,7 +108,7 @@ class Reads:
             conversation=conversation,
             peer=peer,
             kind="read",
-            body=body_of(Read(up_to)),
+            body=body_of(body),
             sent_ms=now_ms,
         )
         outbox.enqueue_unshown(db, item)
@@ -96,8 +117,11 @@ class Reads:
 def read_read(db: apsw.Connection, received: Received) -> list[Event]:
     """Somebody has read, or this account did on another device. Raises Damaged."""
     by, conversation = received.content.sender, received.frame.conversation
-    up_to = read_body(Read, received.content.body).up_to
-    return [*read_marks.raise_to(db, conversation, by, up_to)]
+    body = read_body(Read, received.content.body)
+    told = [*read_marks.raise_to(db, conversation, by, body.up_to)]
+    if body.sealed is not None:
+        told += sealed_marks.raise_to(db, conversation, by, body.sealed)
+    return [*told]
 
 
 def _peer(db: apsw.Connection, me: AccountId, conversation: bytes) -> bytes | None:

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import apsw
-import msgspec
 
 from linnet.client import health, history, lost, parking
 from linnet.client.events import Event, Healed
 from linnet.client.health import Count
 from linnet.client.reading import Reader, Received
+from linnet.client.sealed.frames import Unsealed, numbered, passed_on
 from linnet.client.taking import NOTE_RESENT, Filed, Learned, Taker, known
 from linnet.crypto.content import Content, Damaged, Refused, commitment, open_content
 from linnet.crypto.errors import NoSenderKey
-from linnet.wire.frames import FULL, SENDER_KEY, SESSION, Deliver
+from linnet.wire.frames import SENDER_KEY, Deliver
 from linnet.wire.ids import (
     TO_ACCOUNT,
     AccountId,
@@ -60,7 +60,9 @@ class ResendReader:
         taker = Taker(self.me, self.readers)
         original = lost.find(db, frame.sender, frame.device, id)
         if original is not None:
-            content, note = taker.checked(original, z, received.held), ""
+            content = taker.checked(original, z, received.held)
+            # Of what was sealed there is no commitment to check it against.
+            note = NOTE_RESENT if isinstance(original, Unsealed) else ""
         else:
             content, note = open_content(z), NOTE_RESENT
             original = self._never_came(received, id, conv_seq, z, content)
@@ -106,17 +108,11 @@ class ResendReader:
         if received.now_ms - message_time_ms(MessageId(id)) > WITHHELD_BACK_MS:
             raise Refused("too old to be sent again")
         other = content.to[1:] if frame.sender == self.me else frame.sender
-        return msgspec.structs.replace(
-            frame,
-            conversation=direct_conversation(AccountId(self.me), AccountId(other)),
-            conv_seq=conv_seq,
-            id=id,
-            mode=FULL,
-            kind=SESSION,
-            ciphertext=b"",
-            commitment=commitment(z),
-            timestamp=content.sent_ms,
+        conversation = direct_conversation(AccountId(self.me), AccountId(other))
+        came = passed_on(
+            frame, conversation, id, frame.device, content.sent_ms, frame.server_timestamp
         )
+        return came if not conv_seq else numbered(came, conv_seq, commitment(z))
 
 
 def _body(body: Any) -> tuple[bytes, int, bytes]:

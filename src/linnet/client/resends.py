@@ -188,13 +188,6 @@ class Resends:
         )
 
 
-def read_receipt(db: apsw.Connection, received: Received) -> list[Event]:
-    """Note that a device has these messages of ours: [[id, …]]. A reader."""
-    for id in _ids(received.content.body):
-        accepted.note_read(db, id, received.frame.sender, received.frame.device)
-    return []
-
-
 def _ids(body: Any) -> list[bytes]:
     match body:
         case [[*ids], *_] if len(ids) <= REQUEST_IDS:

@@ -6,6 +6,7 @@ Plaintext and private keys are in this file: it is as safe as the disk it lies o
 from typing import Final
 
 from linnet.client.groups import schema as groups_schema
+from linnet.client.sealed import schema as sealed_schema
 
 MIGRATIONS: Final = (
     """
@@ -172,5 +173,6 @@ MIGRATIONS: Final = (
         ended INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (account, proof)) STRICT;
     """,
     groups_schema.SECOND,
+    sealed_schema.SCRIPT,
 )
 """One script a version, in order; `user_version` says how many were run."""

@@ -2,6 +2,7 @@
 
 from linnet.client.groups.sealing import GroupSealer
 from linnet.client.outbox import Way
+from linnet.client.sealed.sealing import SealedSealer
 from linnet.client.sealing import Sealers
 from linnet.client.sealing_control import ControlSealer
 from linnet.client.sealing_pair import PairSealer
@@ -16,5 +17,7 @@ def sealers(sessions: Sessions) -> Sealers:
             Way.PAIR: PairSealer(sessions),
             Way.CONTROL: ControlSealer(sessions),
             Way.GROUP: GroupSealer(sessions),
+            Way.SEALED: SealedSealer(sessions),
+            Way.SEALED_CONTROL: SealedSealer(sessions),
         },
     )

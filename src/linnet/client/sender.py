@@ -8,13 +8,12 @@ a lane keeps its order. Up to `WINDOW` lanes are served at once. Whatever has no
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Protocol
 
 import msgspec
 
 from linnet.client import answers, outbox
-from linnet.client.directory import Directory
 from linnet.client.environment import Environment, Link
 from linnet.client.errors import (
     GroupStopped,
@@ -26,13 +25,15 @@ from linnet.client.errors import (
     Unaddressed,
 )
 from linnet.client.events import Event, NotSent, State
-from linnet.client.outbox import Item, Way
+from linnet.client.lists import Adopted
+from linnet.client.outbox import SEALED_WAYS, Item, Way
 from linnet.client.sealing import Missing, Sealers
 from linnet.client.sendable import clock_told
 from linnet.client.sessions import Peer
 from linnet.client.store import Store
 from linnet.crypto.content import TooLong
 from linnet.crypto.prekeys import PreKeyBundle
+from linnet.signing.device_list import ListedDevice
 from linnet.signing.errors import ListReason, SigningError
 
 WINDOW: Final = 32
@@ -49,6 +50,19 @@ class NotYet(Exception):
     """Nothing that could be fetched would help: the message waits."""
 
 
+class Asked(Protocol):
+    """Who is asked for lists and bundles: `Directory`, or the one of sealed sending."""
+
+    async def refresh(self, account: bytes) -> Adopted:
+        """As `Directory.refresh`."""
+
+    async def refresh_all(self, accounts: Sequence[bytes]) -> None:
+        """As `Directory.refresh_all`."""
+
+    async def bundle(self, account: bytes, device: ListedDevice) -> PreKeyBundle:
+        """As `Directory.bundle`."""
+
+
 ReadLog = Callable[[bytes], Awaitable[None]]
 """Reads the log of a group on. Raises Offline, Refused, NotTrusted."""
 
@@ -63,7 +77,7 @@ class Sender:
     def __init__(
         self,
         store: Store,
-        directory: Directory,
+        directory: Asked,
         sealers: Sealers,
         world: Environment,
         tell: Callable[[Event], None],
@@ -73,7 +87,7 @@ class Sender:
         self._directory = directory
         self._sealers = sealers
         self._world = world
-        self._tell = tell
+        self.tell = tell
         self._read_log = read_log
         self._wake = asyncio.Event()
         self._offered: dict[bytes, float] = {}
@@ -81,10 +95,13 @@ class Sender:
         self._fresh: set[bytes] = set()
         self.unanswered: set[bytes] = set()
         """Messages of which a try may have arrived although no answer came."""
+        self.also_wake: Callable[[], None] = lambda: None
+        """Whoever offers what does not leave over a link."""
 
     def wake(self) -> None:
         """There is something new to offer, or an answer made room."""
         self._wake.set()
+        self.also_wake()
 
     def answered(self, ids: list[bytes]) -> None:
         """The server has spoken about these offers; what it said is in the store."""
@@ -114,9 +131,11 @@ class Sender:
         self._just_answered.clear()
         now_ms = self._world.now_ms()
         for item in await self._store.read(lambda db: outbox.due(db, now_ms)):
+            if item.way in SEALED_WAYS:
+                continue
             if self._waiting_for_answer(item.id) or self._no_room(item.id):
                 continue
-            frame = item.frame or await self._sealed(item)
+            frame = item.frame or await self.new_try(item)
             # What was answered since the outbox was read may be over; the next pass knows.
             if frame is not None and item.id not in self._just_answered:
                 self._offer(link, item.id, frame)
@@ -137,7 +156,7 @@ class Sender:
         self._offered[id] = self._world.monotonic_s()
         link.send(frame)
 
-    async def _sealed(self, item: Item) -> bytes | None:
+    async def new_try(self, item: Item) -> bytes | None:
         """The frame of a new try, stored; None if the message has to wait, or has failed."""
         try:
             frame = await self._seal(item)
@@ -189,7 +208,7 @@ class Sender:
             if isinstance(found, bytes):
                 return found
             for event in found.told:
-                self._tell(event)
+                self.tell(event)
             if found.nothing:
                 raise NotYet
             await self._fetch(found, bundles)
@@ -229,7 +248,7 @@ class Sender:
         """A list is not valid yet: by this clock, or by that of who signed it."""
         now_ms = self._world.now_ms()
         for event in await self._store.write(lambda db: clock_told(db, now_ms)):
-            self._tell(event)
+            self.tell(event)
         await self._wait(item)
 
     async def _give_up(self, item: Item, reason: str) -> None:
@@ -241,8 +260,8 @@ class Sender:
         )
 
     def _given_up(self, events: list[Event]) -> None:
-        self._wake.set()  # the next of the lane
+        self.wake()  # the next of the lane
         for event in events:
             if isinstance(event, NotSent):
                 self.settled([event.id])
-            self._tell(event)
+            self.tell(event)

@@ -18,6 +18,9 @@ from linnet.client.events import Event, IdentityChanged, State
 from linnet.client.list_alarms import conflict_event
 from linnet.client.lists import Adopted, Held
 from linnet.client.reading import Reader, Received
+from linnet.client.sealed import receipts
+from linnet.client.sealed.frames import Unsealed
+from linnet.client.sealed.state import blocked
 from linnet.crypto.bodies import read_text
 from linnet.crypto.content import Content, Damaged, Refused, check_frame, committed, open_content
 from linnet.signing.errors import Malformed as NotAList
@@ -71,7 +74,7 @@ class Taker:
 
     def checked(self, frame: Deliver, z: bytes, held: Held) -> Content:
         """The content of Z, if it is what the frame says it is. Raises Damaged or Refused."""
-        if not committed(z, frame.commitment):
+        if not isinstance(frame, Unsealed) and not committed(z, frame.commitment):
             raise Damaged("another commitment")
         content = open_content(z)
         self.check(frame, content, held)
@@ -88,6 +91,7 @@ class Taker:
             mode=frame.mode,
             own=self.me,
             primary=frame.device == held.list.primary,
+            sealed=isinstance(frame, Unsealed),
         )
         if content.kind == "text":
             read_text(content.body)
@@ -100,7 +104,13 @@ class Taker:
         Raises Damaged or Refused if its reader does.
         """
         frame, content = received.frame, received.content
+        if frame.mode != CONTROL and frame.kind != SENDER_KEY and blocked(db, frame.sender):
+            reading.remember(db, frame, received.now_ms)
+            health.dropped(db, "blocked")
+            return Filed.DROPPED
         self._learn(db, received, learned)
+        if isinstance(frame, Unsealed) and frame.mode != CONTROL and frame.sender != self.me:
+            receipts.owe(db, frame.sender, frame.id, received.now_ms)
         reader = self.readers.get(content.kind)
         if reader is not None:
             learned.events += reading.read(db, reader, received)
@@ -166,7 +176,7 @@ def store(
         sender=frame.sender,
         device=frame.device,
         id=frame.id,
-        conv_seq=frame.conv_seq,
+        conv_seq=frame.conv_seq or None,  # what is sealed has none
         kind=kind,
         body=body,
         author_key=author_key,
