@@ -6,7 +6,7 @@ PAIRED := $(BIN)/linnet bench load --seconds 10
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test quick check cover bench golden chaos referee tools
+.PHONY: help setup run test quick check cover bench golden chaos fuzz soak referee tools
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -57,6 +57,12 @@ golden: setup ## the generated parts of docs and tests/vectors/wire, from the co
 
 chaos: setup ## the nightly loss test: 20 kills
 	@LINNET_CHAOS_KILLS=20 $(BIN)/pytest -q tests/chaos
+
+soak: setup ## the nightly soak: ten minutes of everything at once
+	@LINNET_SOAK_SECONDS=$${LINNET_SOAK_SECONDS:-600} $(BIN)/pytest -q tests/soak
+
+fuzz: setup ## an hour of fuzzing all decoders; LINNET_FUZZ_SECONDS says how long
+	@$(BIN)/python -m tests.fuzz.run
 
 referee: setup ## the nightly conversations with libsignal: 10,000 messages each
 	@LINNET_REFEREE_MESSAGES=10000 $(BIN)/pytest -q tests/referee
