@@ -6,7 +6,6 @@ raises, as it was.
 """
 
 from dataclasses import dataclass
-from typing import Final
 
 import apsw
 
@@ -22,7 +21,6 @@ from linnet.signing.device_list import ListedDevice
 from linnet.signing.keys import Rng
 from linnet.wire import rest
 
-BUNDLE_LIFE_MS: Final = 24 * 3600 * 1000
 Peer = tuple[bytes, int]
 """(account, device)."""
 
