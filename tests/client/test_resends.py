@@ -9,7 +9,7 @@ import pytest
 from tests.client.post_office import Device
 from tests.client.town import House, Town, broken, health, say, shown, texts
 
-from linnet.client import accepted, facts, keys, lists, outbox
+from linnet.client import accepted, facts, keys, lists, outbox, read_marks
 from linnet.client.accepted import Accepted, Addressee
 from linnet.client.events import Healed, Message, Sent, State, Undecryptable
 from linnet.client.facts import Keys
@@ -19,6 +19,7 @@ from linnet.crypto.content import Content, Reference, commitment, seal_content
 from linnet.signing.device_list import first_list
 from linnet.signing.keys import generate
 from linnet.wire.frames import CONTROL, NARROWED, PREKEY, Deliver, Rejected, Send
+from linnet.wire.ids import direct_conversation
 
 DAY_MS = 86_400_000
 
@@ -598,6 +599,25 @@ async def test_a_replaced_main_device_gets_what_the_old_one_never_showed_to_have
     entries = await shown(new, street.alice)
     assert id in [entry.id for entry in entries]
     assert {entry.note for entry in entries} == {"resent"}
+
+
+async def test_a_replaced_main_device_gets_nothing_that_was_read(street: Street) -> None:
+    await street.talk()
+    await say(street.alice[1], street.bob, "was read")
+    await say(street.alice[1], street.bob, "was not")
+    await street.town.send(street.alice[1])
+    conversation = direct_conversation(street.alice.account, street.bob.account)
+    await street.alice[1].store.write(
+        lambda db: read_marks.raise_to(db, conversation, street.bob.account, 3)
+    )
+    new = await street.town.link(street.bob)
+    street.town.relist(street.bob, primary=2)
+    street.town.relist(street.bob, without=1)
+    await street.town.fetch(street.alice[1], street.bob.account)
+    del street.bob.devices[1]
+    await street.town.follow(street.alice[1])
+    await street.settle()
+    assert await texts(new, street.alice) == ["was not"]
 
 
 async def test_a_main_device_that_handed_over_is_not_replaced(street: Street) -> None:

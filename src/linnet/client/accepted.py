@@ -133,7 +133,7 @@ def given(db: apsw.Connection, id: bytes, account: bytes, device: int) -> None:
 
 
 def note_read(db: apsw.Connection, id: bytes, account: bytes, device: int) -> None:
-    """A device proved that it has a message of ours: by a reply, `read` or `receipt`."""
+    """A device proved that it has a message of ours: by a reply or `receipt`."""
     db.execute(
         "INSERT OR IGNORE INTO proven_read SELECT id, ?, ? FROM accepted WHERE id = ?",
         (account, device, id),

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import apsw
 
-from linnet.client import accepted, health, lists, outbox
+from linnet.client import accepted, health, lists, outbox, read_marks
 from linnet.client.accepted import Accepted, Addressee
 from linnet.client.events import Event
 from linnet.client.health import Count
@@ -155,6 +155,7 @@ class Resends:
                 and new not in message.addressees
                 and self._still_trusted(db, message, held, new)
                 and not accepted.was_read(db, message.id, account)
+                and message.conv_seq > read_marks.mark(db, message.conversation, account)
             ):
                 self._resend(db, message, new, now_ms)
 
