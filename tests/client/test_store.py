@@ -3,6 +3,7 @@
 import asyncio
 import os
 import stat
+import time
 from pathlib import Path
 
 import apsw
@@ -26,6 +27,33 @@ async def test_a_second_process_is_told_that_the_account_is_in_use(store: Store)
     await store.close()
     again = Store(store.directory)
     await again.open()
+    await again.close()
+
+
+async def test_who_is_cancelled_while_closing_lets_go_all_the_same(store: Store) -> None:
+    await store.open()
+    begun = asyncio.Event()
+
+    async def close() -> None:
+        begun.set()
+        await store.close()
+
+    async with asyncio.TaskGroup() as tasks:
+        held = tasks.create_task(store.write(lambda db: time.sleep(0.05)))
+        closing = tasks.create_task(close())
+        await begun.wait()
+        closing.cancel()
+    assert held.done()
+    again = Store(store.directory)
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await again.open()
+            except AccountInUse:
+                await asyncio.sleep(0.01)
+                again = Store(store.directory)
+            else:
+                break
     await again.close()
 
 

@@ -136,18 +136,18 @@ class Engine:
             tasks.create_task(self._seal())
 
     async def close(self) -> None:
-        """Let go of the directory. Closing twice is allowed."""
+        """Let go of the directory, also when cancelled. Closing twice is allowed."""
         if self.closed:
             return
         self.closed = True
         self.events.close()
         told = self.events.told
-        # If it cannot be remembered what was told, it is told again.
-        with contextlib.suppress(StoreUnavailable):
-            await self.store.write(lambda db: facts.put(db, Told(seq=told)))
-        await self._sealed_api.close()
-        await self.api.close()
-        await self.store.close()
+        async with contextlib.AsyncExitStack() as last:
+            for part in (self.store, self.api, self._sealed_api):
+                last.push_async_callback(part.close)
+            # If it cannot be remembered what was told, it is told again.
+            with contextlib.suppress(StoreUnavailable):
+                await self.store.write(lambda db: facts.put(db, Told(seq=told)))
 
     def _joined(self, own: Keys) -> Parts:
         store, world, tell = self.store, self.world, self.events.tell
