@@ -30,7 +30,7 @@ def test_once_in_json_says_that_everything_arrived_and_nothing_was_found(tmp_pat
     }
     assert ran.json["ok"] is True
     assert ran.json["plaintext_found"] is False
-    assert ran.json["messages"] >= 3
+    assert ran.json["messages"] >= 6
     assert ran.json["server_bytes_searched"] > 10_000
     assert 0 < ran.json["sent_ms"] < ran.json["delivered_ms"]
     assert not list(tmp_path.iterdir())
@@ -41,6 +41,7 @@ def test_once_for_people_shows_all_three_sides(tmp_path: Path) -> None:
     assert ran.code == 0
     assert ran.out.count("under the third flowerpot") == 2
     assert "after coming back" in ran.out
+    assert "Bob and Carol" in ran.out
     assert "safety numbers" in ran.out
     assert "✓✓" in ran.out
 
@@ -57,9 +58,11 @@ def test_it_stays_up_to_be_talked_through_and_leaves_nothing_behind(tmp_path: Pa
         sent = linnet("send", bob, "from outside", "--as", "alice", **where)
         heard = linnet("listen", "--as", "bob", "--once", "--within", 20, **where)
         chatted = linnet("chat", "--as", "bob", stdin="and back\n", **where)
+        sung = linnet("group", "list", "--as", "carol", **where)
         demo.send_signal(signal.SIGTERM)
         assert demo.wait(WITHIN_S) == 0
     assert (sent.code, heard.code, chatted.code) == (0, 0, 0)
+    assert "Harbour singers" in sung.out
     assert heard.out.splitlines()[-1].endswith(": from outside")
     assert "Alice: " in chatted.out
     assert not list(temporary.iterdir())
@@ -70,12 +73,12 @@ def test_it_stays_up_to_be_talked_through_and_leaves_nothing_behind(tmp_path: Pa
 def exchange(**changed: object) -> Exchange:
     usual = Exchange(
         writer="Alice",
-        reader="Bob",
+        readers=("Bob", "Carol"),
         typed="hello",
         away=False,
         id=b"1",
         kept=[b"ciphertext"],
-        read="hello",
+        read=["hello", "hello"],
         sent_ms=2.0,
         delivered_ms=4.0,
     )
@@ -96,8 +99,9 @@ def test_all_well_is_ok() -> None:
 @pytest.mark.parametrize(
     "said",
     [
-        exchange(read="hullo"),
-        exchange(read=None),
+        exchange(read=["hello", "hullo"]),
+        exchange(read=["hello", None]),
+        exchange(read=["hello"]),
         exchange(kept=[]),
         exchange(delivered_ms=None),
     ],

@@ -33,7 +33,9 @@ Dir = Annotated[
 ]
 As = Annotated[
     str | None,
-    typer.Option("--as", help="A person of the running demo (alice or bob), instead of --dir."),
+    typer.Option(
+        "--as", help="A person of the running demo (alice, bob or carol), instead of --dir."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs: JSON, one object a line.")]
 

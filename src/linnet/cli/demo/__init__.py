@@ -1,1 +1,1 @@
-"""`linnet demo`: a server, two people, and what the server kept of what they said."""
+"""`linnet demo`: a server, three people, and what the server kept of what they said."""

@@ -15,10 +15,10 @@ def demo(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Start a server and two people, and see what the server keeps of what they say.
+    """Start a server and three people, and see what the server keeps of what they say.
 
     Everything is in a temporary directory and on this machine only. The server stays up, so that
-    you can chat as either with `linnet chat --as alice`, until Ctrl-C removes it all.
+    you can chat as each with `linnet chat --as alice`, until Ctrl-C removes it all.
 
     With --once the exit code is 0 only if every message arrived and none of their text is
     anywhere in what the server wrote.

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from linnet.cli.demo import registry
-from linnet.cli.demo.play import Exchange, Person, play
+from linnet.cli.demo.play import TITLE, Exchange, Person, play
 from linnet.cli.demo.show import show
 from linnet.cli.demo.stage import Stage, built
 from linnet.cli.demo.verdict import Verdict, search_works, searched, verdict
@@ -78,18 +78,23 @@ async def _played(stage: Stage) -> tuple[list[Exchange], list[Person]]:
 
 
 def _running(stage: Stage, people: Sequence[Person]) -> registry.Running:
-    one, other = people
+    """Who `--as` knows, and whom each talks to unless told otherwise: Alice, and she to Bob."""
+    first, second, *_ = (person.name.lower() for person in people)
     return registry.Running(
         pid=os.getpid(),
         url=stage.url,
         people={
-            me.name.lower(): registry.Person(str(me.directory), me.number, peer.name.lower())
-            for me, peer in ((one, other), (other, one))
+            name: registry.Person(
+                str(person.directory), person.number, second if name == first else first
+            )
+            for person in people
+            for name in (person.name.lower(),)
         },
     )
 
 
 def _invite(stage: Stage) -> None:
-    print(f"\nThe server stays up at {stage.url}. Chat as either, each in a terminal of its own:\n")
-    print("  linnet chat --as alice\n  linnet chat --as bob\n")
+    print(f"\nThe server stays up at {stage.url}. Chat, each in a terminal of its own:\n")
+    print("  linnet chat --as alice\n  linnet chat --as bob")
+    print(f'  linnet chat --as carol "{TITLE}"\n')
     print(f"Everything is in {stage.place} and is removed at the end: Ctrl-C.", flush=True)

@@ -1,6 +1,7 @@
-"""Play: Alice and Bob register, talk, and one of them is away for a while.
+"""Play: Alice and Bob register, talk, and one of them is away for a while; then Carol joins them in
+a group.
 
-They are two real accounts of the SDK, each with its own directory; nothing they know of each other
+They are real accounts of the SDK, each with its own directory; nothing they know of each other
 came by another way than the server.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -19,19 +20,21 @@ from linnet.cli.demo import kept
 from linnet.cli.demo.stage import Stage
 from linnet.cli.failures import Failure
 from linnet.client import Client, Delivered, Event, Message, NotSent, Sent
-from linnet.wire.ids import MessageId
+from linnet.wire.ids import GroupId, MessageId
 
 ARRIVES_WITHIN_S = 30
 
-NUMBERS = {"Alice": "+4917604069001", "Bob": "+4917604069002"}
+NUMBERS = {"Alice": "+4917604069001", "Bob": "+4917604069002", "Carol": "+4917604069003"}
 """Numbers that the German regulator keeps for films and books."""
+TITLE = "Harbour singers"
+"""What the group is called: typed as well, and to be found nowhere."""
 
 
 class Exchange(msgspec.Struct):
     """One message, from all three sides."""
 
     writer: str
-    reader: str
+    readers: tuple[str, ...]
     typed: str
     away: bool
     """The reader was away when it was written."""
@@ -39,8 +42,9 @@ class Exchange(msgspec.Struct):
     """When, on this process's clock."""
     id: bytes = b""
     kept: list[bytes] = []
-    """The ciphertexts in the server's database, one for each device of the reader."""
-    read: str | None = None
+    """The ciphertexts in the server's database: one a device of the reader, or one for all."""
+    read: list[str | None] = []
+    """What each reader read."""
     sent_ms: float = 0.0
     delivered_ms: float | None = None
     """From typing to the second tick; None while it is on its way."""
@@ -80,11 +84,19 @@ class Person:
         self._client = self._events = None
         await self._open.aclose()
 
-    async def write(self, to: Person, text: str) -> tuple[MessageId, float]:
+    async def gather(self, people: Sequence[Person], title: str) -> GroupId:
+        """Make a group with these people."""
+        assert self._client is not None
+        return await self._client.groups.create([it.number for it in people], title)
+
+    async def write(self, to: Person | GroupId, text: str) -> tuple[MessageId, float]:
         """Send, and wait for the first tick: the id, and when it was typed."""
         assert self._client is not None
         typed_s = time.perf_counter()
-        id = await self._client.send(to.number, text)
+        if isinstance(to, Person):
+            id = await self._client.send(to.number, text)
+        else:
+            id = await self._client.groups.send(to, text)
         await self._until(lambda event: isinstance(event, Sent) and event.id == id)
         return id, typed_s
 
@@ -115,20 +127,26 @@ Told = Callable[[str], None]
 
 
 async def play(stage: Stage, say: Told) -> tuple[list[Exchange], list[Person]]:
-    """Everything they wrote, and the two, both away. `say` is told what happens. Raises Failure."""
-    alice, bob = Person("Alice", stage.place), Person("Bob", stage.place)
+    """Everything they wrote, and who they are, all away now. `say` is told what happens.
+
+    Raises Failure.
+    """
+    people = [Person(name, stage.place) for name in NUMBERS]
+    alice, bob, _ = people
     with in_words(stage.place):
-        for person in (alice, bob):
+        for person in people:
             say(f"{person.name} registers")
             await person.register(stage)
         try:
-            return await _talk(stage, alice, bob, say), [alice, bob]
+            said = await _talk(stage, alice, bob, say)
+            return [*said, *await _sing(stage, people, say)], people
         finally:
-            await alice.leave()
-            await bob.leave()
+            for person in people:
+                await person.leave()
 
 
 async def _talk(stage: Stage, alice: Person, bob: Person, say: Told) -> list[Exchange]:
+    """Alice and Bob, who is away for a while."""
     say("Alice and Bob come online")
     await alice.come()
     await bob.come()
@@ -138,30 +156,49 @@ async def _talk(stage: Stage, alice: Person, bob: Person, say: Told) -> list[Exc
         (bob, alice, "Found it, thank you! Coffee on Thursday at half past ten?"),
         (alice, bob, "Yes, at the harbour. I will bring the photographs."),
     ):
-        said.append(await _said(stage, writer, reader, text))
-        await _arrived(said[-1], writer, reader)
+        said.append(await _said(stage, writer, reader, [reader], text))
+        await _arrived(said[-1], writer, [reader])
     say("Bob closes his laptop")
     await bob.leave()
-    said.append(
-        await _said(stage, alice, bob, "Change of plan: make it eleven, the ferry is late.", True)
-    )
+    text = "Change of plan: make it eleven, the ferry is late."
+    said.append(await _said(stage, alice, bob, [bob], text, away=True))
     say("Bob opens it again")
     await bob.come()
-    await _arrived(said[-1], alice, bob)
-    said.append(await _said(stage, bob, alice, "Just back online and saw it. Eleven is perfect."))
-    await _arrived(said[-1], bob, alice)
+    await _arrived(said[-1], alice, [bob])
+    return said
+
+
+async def _sing(stage: Stage, people: Sequence[Person], say: Told) -> list[Exchange]:
+    """All three in a group that Alice makes."""
+    alice, bob, carol = people
+    say("Alice makes a group with Bob and Carol")
+    await carol.come()
+    group = await alice.gather([bob, carol], TITLE)
+    said = []
+    for writer, readers, text in (
+        (alice, [bob, carol], "Rehearsal on Friday in the boathouse, bring the blue folders."),
+        (carol, [alice, bob], "They are packed. I will be five minutes late, begin without me."),
+    ):
+        said.append(await _said(stage, writer, group, readers, text))
+        await _arrived(said[-1], writer, readers)
     return said
 
 
 async def _said(
-    stage: Stage, writer: Person, reader: Person, text: str, away: bool = False
+    stage: Stage,
+    writer: Person,
+    to: Person | GroupId,
+    readers: Sequence[Person],
+    text: str,
+    *,
+    away: bool = False,
 ) -> Exchange:
     """Write, and look at what the server has of it."""
-    id, typed_s = await writer.write(reader, text)
+    id, typed_s = await writer.write(to, text)
     sent_ms = _since_ms(typed_s)
     return Exchange(
         writer=writer.name,
-        reader=reader.name,
+        readers=tuple(reader.name for reader in readers),
         typed=text,
         away=away,
         id=id,
@@ -171,8 +208,8 @@ async def _said(
     )
 
 
-async def _arrived(said: Exchange, writer: Person, reader: Person) -> None:
-    said.read = await reader.read(MessageId(said.id))
+async def _arrived(said: Exchange, writer: Person, readers: Sequence[Person]) -> None:
+    said.read = [await reader.read(MessageId(said.id)) for reader in readers]
     await writer.second_tick(MessageId(said.id))
     said.delivered_ms = _since_ms(said.typed_s)
 

@@ -16,9 +16,9 @@ _BYTES_INSIDE = 16
 
 SHOWS = (
     "What this shows: a server running this code stored none of the text of these messages, only "
-    "ciphertext, and who wrote to whom, when and how much; what it does not show is that nobody "
-    "sits between the two (a malicious operator is detected only by comparing safety numbers), "
-    "nor that the code is right, which nobody has audited."
+    "ciphertext, and who wrote to whom, in which group, when and how much; what it does not show "
+    "is that nobody sits between them (a malicious operator is detected only by comparing safety "
+    "numbers), nor that the code is right, which nobody has audited."
 )
 
 
@@ -33,8 +33,8 @@ def show(console: Console, said: Sequence[Exchange], verdict: Verdict) -> None:
         table.add_row(
             f"[bold]{one.writer}[/]\n{escape(one.typed)}",
             _dump(one.kept),
-            f"[bold]{one.reader}[/]{', after coming back' if one.away else ''}\n"
-            + escape(one.read if one.read is not None else "[nothing readable]"),
+            f"[bold]{' and '.join(one.readers)}[/]{', after coming back' if one.away else ''}\n"
+            + escape("\n".join(dict.fromkeys(it or "[nothing readable]" for it in one.read))),
             _ticks(one),
         )
     console.print(table)

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from linnet.cli.demo import search
-from linnet.cli.demo.play import Exchange
+from linnet.cli.demo.play import TITLE, Exchange
 from linnet.cli.demo.search import Searched
 from linnet.cli.demo.stage import Stage
 
@@ -33,7 +33,8 @@ class Verdict(msgspec.Struct, kw_only=True):
 
 def searched(stage: Stage, said: Sequence[Exchange]) -> Searched:
     """Look for everything typed in everything the server wrote."""
-    return search.search(_written(stage), [one.typed.encode() for one in said])
+    typed = [TITLE, *(one.typed for one in said)]
+    return search.search(_written(stage), [text.encode() for text in typed])
 
 
 def search_works(stage: Stage, said: Sequence[Exchange]) -> bool:
@@ -47,7 +48,8 @@ def verdict(said: Sequence[Exchange], passes: Sequence[Searched], works: bool) -
     """Judge; `passes` are the searches made while the server ran and after it stopped."""
     found = any(one.findings for one in passes)
     arrived = all(
-        one.read == one.typed and one.kept and one.delivered_ms is not None for one in said
+        one.read == [one.typed] * len(one.readers) and one.kept and one.delivered_ms is not None
+        for one in said
     )
     live = [one.delivered_ms for one in said if not one.away and one.delivered_ms is not None]
     return Verdict(
