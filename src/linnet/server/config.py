@@ -105,6 +105,9 @@ class Delivery(msgspec.Struct, frozen=True):
 
     batch_most: int = 2048
     """Records one group commit takes."""
+    batch_rows: int = 131_072
+    """Rows that messages to groups may bring into one group commit; one message alone may bring
+    more."""
     pending_most: int = 65536
     """Records waiting for a commit; one more is rejected as `unavailable`."""
     pending_bytes: int = 64 * 1024 * 1024

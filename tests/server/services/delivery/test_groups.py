@@ -61,6 +61,26 @@ async def test_a_message_is_one_body_and_a_row_for_every_member(world: World) ->
     assert world.timeline.batches[-1].entries == []
 
 
+async def test_a_commit_takes_only_so_many_rows_of_groups() -> None:
+    async with running(config=DeliveryConfig(batch_rows=7)) as world:
+        await world.delivery.change_roster(THREE)
+        before = len(world.timeline.batches)
+        frames = [to_all(fresh_id(n)) for n in range(5)] + [send(fresh_id(5))]
+        answers = await asyncio.gather(*(world.say(frame) for frame in frames))
+        assert [answer.kind for answer in answers] == ["sent"] * 6
+        taken = [len(batch.spreads) for batch in world.timeline.batches[before:]]
+        assert taken == [2, 2, 1]
+        assert numbers(await world.rows(CAROL)) == [1, 2, 3, 4, 5]
+
+
+async def test_a_group_of_more_rows_than_a_commit_takes_is_written_to_all_the_same() -> None:
+    async with running(config=DeliveryConfig(batch_rows=2)) as world:
+        await world.delivery.change_roster(THREE)
+        frames = [send(fresh_id(0)), *(to_all(fresh_id(n)) for n in range(1, 3))]
+        answers = await asyncio.gather(*(world.say(frame) for frame in frames))
+        assert [answer.kind for answer in answers] == ["sent"] * 3
+
+
 async def test_own_devices_see_it_as_a_message_and_the_sending_one_as_its_own(
     world: World,
 ) -> None:

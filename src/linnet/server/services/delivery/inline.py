@@ -200,8 +200,7 @@ class Inline:
     async def _commit_one(self) -> bool:
         """One group commit; False if the store could not."""
         began_s = self._clock.monotonic_s()
-        most = self._config.batch_most
-        records, self._records = self._records[:most], self._records[most:]
+        records = self._take()
         self._pending_bytes -= sum(ciphertext_bytes(record.frame) for record, _ in records)
         acks, self._acks, self._newest_ack = self._acks, [], {}
         changes, self._changes = self._changes, []
@@ -232,6 +231,21 @@ class Inline:
         took_s = self._clock.monotonic_s() - began_s
         self.on_commit(Commit(len(records), len(acks), accepted, took_s))
         return True
+
+    def _take(self) -> list[Submitted]:
+        """What the next commit takes. A thousand messages to a thousand members are a million
+        rows: not in one commit, which everybody would wait for, and memory hold."""
+        records, groups, rows = self._records, self.memory.groups, 0
+        most = min(len(records), self._config.batch_most)
+        for number in range(most if groups else 0):
+            group = groups.get(records[number][0].conversation)
+            if group is not None:
+                rows += len(group.mailboxes)
+                if number and rows > self._config.batch_rows:
+                    most = number
+                    break
+        taken, self._records = records[:most], records[most:]
+        return taken
 
     async def _decide(
         self, records: list[Submitted], acks: list[Committed], changes: list[Changing]
