@@ -14,6 +14,7 @@ import msgspec
 
 from linnet.client.errors import BadAddress, Offline, Refused
 from linnet.wire import rest
+from linnet.wire.codec import UNREADABLE
 from linnet.wire.errors import ERRORS, is_code
 
 B = TypeVar("B")
@@ -57,6 +58,8 @@ class Http:
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
     ) -> bytes:
         """The body of the answer. Raises Offline, Refused, BadAddress."""
+        if self._client.is_closed:
+            raise Offline("the client is closed")
         all_headers = dict(headers)
         if body is not None:
             all_headers["Content-Type"] = "application/json"
@@ -79,7 +82,7 @@ def read(content: bytes, answer: type[B]) -> B:
     """The body of an answer, typed. Raises Offline for something else."""
     try:
         return msgspec.json.decode(content, type=answer)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise Offline("the server answered something else") from error
 
 
@@ -96,7 +99,7 @@ async def _content(answer: httpx.Response) -> bytes:
 def _refusal(answer: httpx.Response, content: bytes) -> Refused | Offline:
     try:
         problem = msgspec.json.decode(content, type=rest.Problem)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return Offline(f"the server answered with status {answer.status_code}")
     if not is_code(problem.code):
         return Offline("the server answered something else")

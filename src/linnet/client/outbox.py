@@ -32,6 +32,7 @@ from linnet.wire.ids import (
 KEEP_UNKNOWN_MS: Final = 70 * 86_400_000
 FIRST_HOLD_MS: Final = 1_000
 LONGEST_HOLD_MS: Final = 60_000
+KEYS_FIRST_MS: Final = 10_000
 
 
 class Way(StrEnum):
@@ -220,15 +221,21 @@ def _insert(db: apsw.Connection, item: Item) -> None:
 
 def due(db: apsw.Connection, now_ms: int, limit: int = 256) -> list[Item]:
     """What may be offered now, oldest first: of each lane the one message whose turn it is,
-    unless it has to wait. Those behind it are due when it has an answer."""
+    unless it has to wait. Those behind it are due when it has an answer.
+
+    A message to a group leaves after the sender keys that it needs, or `KEYS_FIRST_MS` after they
+    were written: should this device be removed meanwhile, nobody could ask it for them."""
     rows = every(
         db,
         "SELECT o.id, o.conversation, o.peer, o.counter, o.kind, o.body, o.sent_ms, o.way, o.lane,"
         " o.devices, o.fresh, o.peer_key, o.tries, o.hold_until_ms, t.frame"
         " FROM outbox o LEFT JOIN tries t ON t.id = o.id AND t.try = o.try"
         " WHERE o.seq IN (SELECT min(seq) FROM outbox WHERE unknown = 0 GROUP BY lane)"
-        " AND o.hold_until_ms <= ? ORDER BY o.seq LIMIT ?",
-        (now_ms, limit),
+        " AND o.hold_until_ms <= ?"
+        " AND NOT (o.way = 'group' AND t.frame IS NOT NULL AND EXISTS (SELECT 1 FROM outbox k"
+        " WHERE k.kind = 'sender_key' AND k.sent_ms > ? AND instr(k.body, o.peer)))"
+        " ORDER BY o.seq LIMIT ?",
+        (now_ms, server_ms(db, now_ms) - KEYS_FIRST_MS, limit),
     )
     return [_item(row) for row in rows]
 

@@ -136,6 +136,9 @@ class Sender:
             if self._waiting_for_answer(item.id) or self._no_room(item.id):
                 continue
             frame = item.frame or await self.new_try(item)
+            if item.way is Way.GROUP and item.frame is None:
+                self._wake.set()  # it is due when its sender keys were taken
+                continue
             # What was answered since the outbox was read may be over; the next pass knows.
             if frame is not None and item.id not in self._just_answered:
                 self._offer(link, item.id, frame)

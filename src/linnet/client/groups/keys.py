@@ -95,6 +95,11 @@ def strangers(db: apsw.Connection) -> int:
     return number(db, "SELECT count(*) FROM sender_keys WHERE id NOT IN (SELECT id FROM groups)")
 
 
+def of_group(db: apsw.Connection, group: bytes) -> int:
+    """How many are of this group."""
+    return number(db, "SELECT count(*) FROM sender_keys WHERE id = ?", (group,))
+
+
 def supersede(db: apsw.Connection, group: bytes, now_ms: int) -> None:
     """A removal was processed: every member rotates, and what is superseded is erased in a day."""
     db.execute(

@@ -16,6 +16,8 @@ from linnet.signing.keys import Rng
 
 MAX_STRANGERS: Final = 2_048
 """Sender keys kept of groups whose log is not here yet."""
+MAX_OF_GROUP: Final = 16_384
+"""With so many of one group, those of people who are no members are not kept."""
 
 
 def readers(rng: Rng) -> Readers:
@@ -30,17 +32,17 @@ def readers(rng: Rng) -> Readers:
 def read_key(db: apsw.Connection, received: Received) -> list[Event]:
     """A reader of `sender_key`: bound for good to this group, account and device.
 
-    Of a group that is not known here the key is kept as well: its log is on the way.
+    Of a group that is not known here, or from somebody who is no member by the log that is here,
+    the key is kept as well: a newer log may be on the way, and the key comes once. What is said
+    under it is judged by the log that it cites.
     """
     group, distribution = read_sender_key(received.content.body)
     held = book.group(db, group)
     if held is None and keys.strangers(db) >= MAX_STRANGERS:
         raise Refused("too many sender keys of groups that are not known")
-    if held is not None:
-        member = held.settled.members.get(received.frame.sender)
-        newer = held.stale  # the log that makes it a member may be on the way
-        if not newer and (member is None or member.account_key != received.held.list.key):
-            raise Refused("a sender key from somebody who is no member")
+    known = held is None or received.frame.sender in held.settled.members
+    if not known and keys.of_group(db, group) >= MAX_OF_GROUP:
+        raise Refused("too many sender keys of one group")
     binding = SenderKeyBinding(group, received.frame.sender, received.frame.device)
     try:
         record = keys.given(db, sender_keys.distribution_id_of(distribution))
