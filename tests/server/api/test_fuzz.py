@@ -1,4 +1,4 @@
-"""Whatever is sent to linking, recovery and sealed sending is answered with a code of ours."""
+"""Whatever is sent to any resource with a body is answered with a code of ours."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.server.kit import HOST, NOW_MS, Kit, person, register
+from tests.server.kit import HOST, NOW_MS, NUMBER, Kit, person, register
 from tests.server.services.delivery.records import fresh_id
 
 from linnet.server import api
@@ -45,6 +45,18 @@ def _bodies() -> dict[str, Any]:
         "POST /v1/sealed/{me}/messages": rest.SealedSend(
             id=fresh_id(1, NOW_MS), mode=0, set=1, parts=[part]
         ),
+        "POST /v1/registrations": rest.RegistrationRequest(number=NUMBER),
+        "POST /v1/registrations/{link}/code": rest.CodeRequest(code="000000"),
+        "POST /v1/registrations/{link}/account": laptop.finish(bytes(16), bytes(32)),
+        "POST /v1/tokens": rest.Refresh(
+            account=bytes(16), device=1, refresh="A" * 64, id=bytes(16), proof=bytes(64)
+        ),
+        "PUT /v1/keys": laptop.upload(one_time=1, kem=1),
+        "PUT /v1/devices/list": signed,
+        "POST /v1/accounts/devices": rest.DeviceListsRequest(accounts=[bytes(16)]),
+        "POST /v1/contacts/lookup": rest.ContactLookup(numbers=[NUMBER]),
+        "POST /v1/groups": rest.GroupCreate(genesis=signed),
+        "POST /v1/groups/{link}/log": rest.GroupAppend(entry=signed),
         "PUT /v1/profile/delivery-key": rest.DeliveryKeyHash(hash=sha256(KEY).digest()),
     }
     return {operation: msgspec.to_builtins(body) for operation, body in bodies.items()}
