@@ -69,10 +69,11 @@ class FatedStore(Store):
 
 
 class FatedNetwork(httpx.AsyncBaseTransport):
-    """HTTP as fate has it."""
+    """HTTP as fate has it. Every sealed message that leaves is asked for in the store first."""
 
-    def __init__(self, fate: Fate) -> None:
+    def __init__(self, fate: Fate, watcher: Watcher, database: Path) -> None:
         self._inner, self._fate = httpx.AsyncHTTPTransport(verify=False), fate
+        self._watcher, self._database = watcher, database
         fate.remains.append(self._inner.aclose)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -81,6 +82,9 @@ class FatedNetwork(httpx.AsyncBaseTransport):
             raise self._fate.die()
         if how is How.LOST:
             raise httpx.ConnectError("the request was lost")
+        path = request.url.path
+        if path.startswith("/v1/sealed/") and path.endswith("/messages"):
+            self._watcher.leaves_as_stored(await request.aread(), self._database)
         answer = await self._inner.handle_async_request(request)
         if how is not None:
             await answer.aread()
@@ -157,7 +161,7 @@ def environment(fate: Fate, watcher: Watcher, directory: Path) -> Environment:
         monotonic_s=lambda: TICKS_FASTER * time.monotonic(),
         sleep=sleep,
         dial=fated_dial,
-        http=FatedNetwork(fate),
+        http=FatedNetwork(fate, watcher, directory / DATABASE),
     )
 
 

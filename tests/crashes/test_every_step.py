@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.crashes import choirs, devices, keeping_up, talking
+from tests.crashes import choirs, devices, keeping_up, quietly, talking
 from tests.crashes.fate import WAYS, At, How
 from tests.crashes.place import place
 from tests.crashes.story import fate, tell
@@ -27,6 +27,8 @@ STORIES = [
     devices.LinkingAsMain,
     devices.Recovering,
     choirs.Singing,
+    quietly.SealedWriting,
+    quietly.SealedReading,
 ]
 
 

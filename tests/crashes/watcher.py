@@ -49,8 +49,11 @@ class Watcher:
 
     def leaves(self, data: bytes, database: Path) -> None:
         """A frame is about to leave the process."""
-        if not isinstance(CODECS[MSGPACK].client_frame(data), Send):
-            return
+        if isinstance(CODECS[MSGPACK].client_frame(data), Send):
+            self.leaves_as_stored(data, database)
+
+    def leaves_as_stored(self, data: bytes, database: Path) -> None:
+        """These bytes are about to leave, and must be in the store."""
         self.frames += 1
         db = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READONLY)
         with contextlib.closing(db):
