@@ -5,13 +5,13 @@ import random
 
 import pytest
 from tests.hostile.cases import noticed
-from tests.hostile.middle import NOWHERE, Middle, changed, flipped
+from tests.hostile.in_frames import deliveries
+from tests.hostile.middle import NOWHERE, Middle, Told, changed, flipped
 from tests.hostile.stage import GREETINGS, Stage
 from tests.scenarios.waiting import eventually
 
-from linnet.client import Client, DeviceAdded, LinkFailed, Undecryptable, facts
+from linnet.client import Client, DeviceAdded, LinkFailed, Undecryptable
 from linnet.client.approving import LinkOffer
-from linnet.client.facts import Cursor
 from linnet.client.linking import NewDevice
 from linnet.signing.keys import generate
 from linnet.signing.linking import LinkCode
@@ -29,14 +29,19 @@ ABOUT = "devices"
 async def old_history_for_a_new_device(stage: Stage) -> None:
     await stage.meet()
     laptop = await stage.linked(stage.bob, "laptop")
-    await laptop.online_again(0)
-    old = [frame for frame in stage.bob.line.rows(Deliver) if frame.conv_seq]
-    cursor = await laptop.client._store.read(lambda db: facts.get_or(db, Cursor()).position)
-    for place, frame in enumerate(old, cursor):
-        laptop.line.say(changed(frame, position=place + 1, prev=place))
-    await laptop.told(Undecryptable)
+    [old] = [f for f in stage.bob.line.rows(Deliver) if f.conv_seq == 1]
+
+    def lie(frame: Deliver) -> Told:
+        if frame.sender != stage.alice.client.account:
+            return frame
+        return changed(old, position=frame.position, prev=frame.prev)
+
+    deliveries(laptop.line, lie)
+    await stage.alice.says(stage.bob, "for your phone")
+    assert (await laptop.told(Undecryptable)).id == old.id
+    laptop.line.honest()
     await stage.alice.says(stage.bob, "Hello, laptop!")
-    await stage.bob.shows(stage.alice, *GREETINGS, "Hello, laptop!")
+    await stage.bob.shows(stage.alice, *GREETINGS, "for your phone", "Hello, laptop!")
 
     async def read_on() -> bool:
         return "Hello, laptop!" in await laptop.texts(stage.alice)

@@ -9,6 +9,7 @@ from tests.hostile.middle import Told, changed, flipped
 from tests.hostile.stage import Stage
 from tests.scenarios.waiting import eventually
 
+from linnet.client import Unconfirmed
 from linnet.client.groups.sealing import GroupSealer
 from linnet.crypto.content import Content
 from linnet.wire.frames import SENDER_KEY, Deliver, Row
@@ -175,10 +176,11 @@ async def rosters_claimed(stage: Stage) -> None:
     await choir.all_show(*SUNG, "news", "old news")
 
 
-@unharmed(
+@noticed(
     ABOUT,
     "and a member together quote heads of the log that nobody can show",
-    "keeps that member's messages unread; all others write on",
+    "tells of that device (`Unconfirmed`) and keeps its messages unread; sending waits for an hour"
+    " at most, once, and all others write on",
 )
 async def one_liar_quotes_false_heads(stage: Stage) -> None:
     choir = await gathered(stage)
@@ -195,7 +197,8 @@ async def one_liar_quotes_false_heads(stage: Stage) -> None:
     for person in (stage.alice, choir.carol):
         await person.line.carried(id)
     await choir.says(stage.alice, "whatever he says")
+    told = await stage.alice.told(Unconfirmed)
+    assert told.account == stage.bob.client.account
+    stage.alice.line.shift_ms += 3_601_000
     await choir.carol.shows_in(choir.group, *SUNG, "whatever he says")
-    await choir.says(choir.carol, "indeed")
-    await stage.alice.shows_in(choir.group, *SUNG, "whatever he says", "indeed")
     assert (await stage.alice.health()).parked == 1

@@ -5,14 +5,18 @@ from collections.abc import Callable
 
 import apsw
 from tests.hostile.cases import noticed, unharmed
-from tests.hostile.middle import always, changed, flipped, refusal
+from tests.hostile.in_frames import deliveries
+from tests.hostile.middle import Told, always, changed, flipped, refusal
 from tests.hostile.stage import Stage
+from tests.scenarios.waiting import eventually
 
 from linnet.client import NotSent, State, Undecryptable
 from linnet.client.sql import number
 from linnet.crypto.prekeys import generate_kem, generate_one_time, generate_signed
 from linnet.signing.keys import generate
 from linnet.wire import rest
+from linnet.wire.codec import Unknown
+from linnet.wire.frames import CONTROL, Deliver, Row, ServerFrame
 
 ABOUT = "keys"
 BUNDLE = r"/v1/keys/.+/\d+$"
@@ -168,3 +172,67 @@ async def key_counts_forged(stage: Stage) -> None:
         await stage.bob.kept_up()
     assert await stage.bob.client._store.read(stored) <= 400
     await stage.meet()
+
+
+def _one_time_keys(db: apsw.Connection) -> int:
+    return number(db, "SELECT count(*) FROM one_time_pre_keys") + number(
+        db, "SELECT count(*) FROM kem_pre_keys"
+    )
+
+
+@noticed(
+    ABOUT,
+    "brings a first message with a bit changed, before the true one",
+    "burns no one-time key: the forgery is `Undecryptable`, and the true one is read",
+)
+async def first_message_forged(stage: Stage) -> None:
+    before = await stage.bob.client._store.read(_one_time_keys)
+    kept: list[Deliver] = []
+
+    def forge(frame: ServerFrame | Unknown) -> list[Told]:
+        if not isinstance(frame, Deliver):
+            return [frame]
+        if frame.mode == CONTROL:  # it would open the session
+            return [Row(frame.position, frame.prev, frame.conversation, frame.conv_seq)]
+        kept.append(frame)
+        return [changed(frame, id=flipped(frame.id), ciphertext=flipped(frame.ciphertext, -3))]
+
+    stage.bob.line.down = forge
+    await stage.alice.says(stage.bob, "first")
+    await stage.bob.told(Undecryptable)
+    assert await stage.bob.client._store.read(_one_time_keys) == before
+    [frame] = kept
+    stage.bob.line.honest()
+    stage.bob.line.say(stage.bob.line.after(frame))
+
+    async def read() -> bool:
+        return "first" in await stage.bob.texts(stage.alice)
+
+    await eventually(read)
+    assert await stage.bob.client._store.read(_one_time_keys) < before
+
+
+@noticed(
+    ABOUT,
+    "gives keys of last resort only, and brings the first message again under a new MessageId",
+    "shows no text a second time: what a last-resort key opened is remembered (`Undecryptable`)",
+)
+async def first_message_again(stage: Stage) -> None:
+    def last_resort(bundle: rest.Bundle) -> rest.Bundle:
+        return changed(bundle, one_time=None)
+
+    stage.alice.line.swap("POST", BUNDLE, rest.Bundle, last_resort)
+    kept: list[Deliver] = []
+
+    def keep(frame: Deliver) -> Deliver:
+        kept.append(frame)
+        return frame
+
+    deliveries(stage.bob.line, keep)
+    await stage.alice.says(stage.bob, "once")
+    await stage.bob.shows(stage.alice, "once")
+    [frame] = kept
+    again = stage.bob.line.after(changed(frame, id=flipped(frame.id, -1)))
+    stage.bob.line.say(again)
+    assert (await stage.bob.told(Undecryptable)).id == again.id
+    assert await stage.bob.texts(stage.alice) == ["once"]

@@ -2,17 +2,23 @@
 
 import random
 
+import apsw
 from tests.hostile.cases import noticed, unharmed
 from tests.hostile.in_frames import deliveries
 from tests.hostile.middle import Middle, changed, flipped, refusal
 from tests.hostile.stage import GREETINGS, Person, Stage
+from tests.scenarios.waiting import eventually
 
 from linnet.client import IdentityChanged, NotSent, State, facts, keys
-from linnet.client.events import ClockWrong
+from linnet.client.events import ClockWrong, ListConflict
 from linnet.client.facts import Keys
 from linnet.client.lists import held
 from linnet.signing.device_list import LIFETIME_S, decode_list, first_list
 from linnet.signing.keys import KeyPair, generate
+from linnet.signing.list_alarm import read_conflict
+from linnet.signing.list_format import encode_list
+from linnet.signing.list_revision import signed_again
+from linnet.signing.objects import SignedObject, sign_object
 from linnet.wire import rest
 from linnet.wire.codec import Unknown
 from linnet.wire.frames import CONTROL, NARROWED, ClientFrame, Rejected, Send
@@ -218,3 +224,81 @@ async def sets_claimed(stage: Stage) -> None:
     await stage.bob.says(stage.alice, "old news")
     await stage.alice.shows(stage.bob, *GREETINGS, "news", "old news")
     assert len(stage.bob.line.asked) - asked <= 2
+
+
+@noticed(
+    ABOUT,
+    "refuses what is sealed for the old list, and shows no newer one for two days",
+    "writes to the main device alone then, and the message says so (`narrowed`)",
+)
+async def list_hidden_for_two_days(stage: Stage) -> None:
+    await stage.meet()
+    old = await list_of(stage.bob)
+    laptop = await stage.linked(stage.bob, "laptop")
+    serves(stage.alice.line, old, stage.bob.client.account)
+    id = await stage.alice.says(stage.bob, "to whom?")
+
+    async def refused() -> bool:
+        known = await stage.alice.client._store.read(lambda db: held(db, stage.bob.client.account))
+        return known is not None and known.missing_since_ms is not None
+
+    await eventually(refused)
+    assert await stage.alice.client.state(id) is State.SENDING
+    stage.alice.line.shift_ms += 49 * 3_600_000
+    await stage.bob.shows(stage.alice, *GREETINGS, "to whom?")
+    *_, entry = await stage.bob.conversation(stage.alice)
+    assert entry.note == "narrowed"
+    assert await laptop.texts(stage.alice) == []
+
+
+@noticed(
+    ABOUT,
+    "has a stolen account key, and shows another list under the number of the known one",
+    "holds both as a proof (`ListConflict`), and sends nothing until a person has compared",
+)
+async def two_lists_of_one_version(stage: Stage) -> None:
+    await stage.meet()
+    first = await list_of(stage.bob)
+    own = await stage.bob.client._store.read(lambda db: facts.get(db, Keys))
+    assert own is not None
+    account_key, now_s = keys.account_key(own), decode_list(first.body).issued
+    held_list = SignedObject(first.body, first.sig)
+    one, other = (signed_again(held_list, account_key, now_s + n, RNG) for n in (1, 2))
+    serves(stage.alice.line, rest.Signed(body=one.body, sig=one.sig), stage.bob.client.account)
+    claims_newer(stage.alice.line, peer=9)
+    await stage.alice.says(stage.bob, "hm")
+
+    async def taken() -> bool:
+        return (await stage.alice.client._store.read(_version)) == 2
+
+    def _version(db: apsw.Connection) -> int:
+        known = held(db, stage.bob.client.account)
+        return 0 if known is None else known.list.version
+
+    await eventually(taken)
+    serves(stage.alice.line, rest.Signed(body=other.body, sig=other.sig), stage.bob.client.account)
+    claims_newer(stage.alice.line, peer=9)
+    id = await stage.alice.says(stage.bob, "wait")
+    stage.alice.line.shift_ms += 301_000
+    assert read_conflict((await stage.alice.told(ListConflict)).proof)
+    assert await stage.alice.client.state(id) is State.SENDING
+
+
+@noticed(
+    ABOUT,
+    "has a stolen account key, and lists somebody else's device as one of that account",
+    NOT_TRUSTED + ": the device did not sign that it is of this account",
+)
+async def counter_signature_of_another(stage: Stage) -> None:
+    carol = await stage.person("carol")
+    listed = decode_list((await list_of(stage.bob)).body)
+    [theirs] = decode_list((await list_of(carol)).body).devices
+    own = await stage.bob.client._store.read(lambda db: facts.get(db, Keys))
+    assert own is not None
+    taken = changed(theirs, id=2)
+    more = changed(
+        listed, version=2, set=2, prev=bytes(32), next_id=3, devices=(*listed.devices, taken)
+    )
+    obj = sign_object("device-list", keys.account_key(own).private, encode_list(more), RNG)
+    serves(stage.alice.line, rest.Signed(body=obj.body, sig=obj.sig), stage.bob.client.account)
+    await _nothing_sent(stage)

@@ -56,25 +56,23 @@ def _keeps(person: Person) -> list[Send]:
 
 def _brings(choir: Choir, send: Send, sender: Person, to: Person, conv_seq: int) -> None:
     """Bring a message to somebody whom the roster does not reach."""
-    last = max(row.position for row in to.line.heard if hasattr(row, "position"))
-    to.line.say(
-        Deliver(
-            position=last + 1,
-            prev=last,
-            conversation=choir.group,
-            conv_seq=conv_seq,
-            id=send.id,
-            sender=sender.client.account,
-            device=1,
-            mode=send.mode,
-            kind=SENDER_KEY,
-            ciphertext=send.body,
-            commitment=send.commitment,
-            timestamp=send.timestamp,
-            server_timestamp=send.timestamp,
-            roster=send.roster,
-        )
+    frame = Deliver(
+        position=0,
+        prev=0,
+        conversation=choir.group,
+        conv_seq=conv_seq,
+        id=send.id,
+        sender=sender.client.account,
+        device=1,
+        mode=send.mode,
+        kind=SENDER_KEY,
+        ciphertext=send.body,
+        commitment=send.commitment,
+        timestamp=send.timestamp,
+        server_timestamp=send.timestamp,
+        roster=send.roster,
     )
+    to.line.say(to.line.after(frame))
 
 
 @noticed(

@@ -219,8 +219,7 @@ async def message_reflected(stage: Stage) -> None:
     await stage.alice.says(stage.bob, "echo")
     await stage.bob.shows(stage.alice, *GREETINGS, "echo")
     [frame] = taken
-    last = max(row.position for row in stage.alice.line.heard if hasattr(row, "position"))
-    stage.alice.line.say(changed(frame, position=last + 1, prev=last, id=flipped(frame.id, -1)))
+    stage.alice.line.say(stage.alice.line.after(changed(frame, id=flipped(frame.id, -1))))
     await stage.alice.told(Undecryptable)
     await stage.alice.says(stage.bob, "the next one")
     await stage.bob.shows(stage.alice, *GREETINGS, "echo", "the next one")

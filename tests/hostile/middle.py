@@ -135,6 +135,11 @@ class Middle:
 
         await eventually(more)
 
+    def after(self, frame: Deliver) -> Deliver:
+        """A row that the server never had, as if it followed all that it said."""
+        last = max((row.position for row in self.heard if hasattr(row, "position")), default=0)
+        return changed(frame, position=last + 1, prev=last)
+
     def rows(self, kind: type[S]) -> list[S]:
         """The frames of a kind that the server said."""
         return [frame for frame in self.heard if isinstance(frame, kind)]

@@ -155,6 +155,11 @@ class Stage:
         self.tasks.create_task(_listen(person))
         return person
 
+    async def restarted(self, person: Person, name: str) -> Person:
+        """Close a person's client and open it again."""
+        await person.client.__aexit__(None, None, None)
+        return await self.person(name)
+
     async def linked(self, main: Person, name: str) -> Person:
         """Link a new device to a person's account, as people do: a code, and a yes."""
         line = Middle(self.server.url, self.tasks)
