@@ -105,11 +105,14 @@ class Directory:
         now_ms = self._world.now_ms()
         if now_ms - self._asked_ms.get(account, -STRANGER_EVERY_MS) < STRANGER_EVERY_MS:
             return False
+        try:
+            quietly = await self.quietly(account)
+        except (Offline, Refused, NotTrusted):
+            return False
         if len(self._asked_ms) > 10_000:  # forgetting early only means asking again
             self._asked_ms.clear()
         self._asked_ms[account] = now_ms
         try:
-            quietly = await self.quietly(account)
             return (quietly or await self.refresh(account)) is Adopted.NEW
         except (Offline, Refused, NotTrusted):
             return False

@@ -26,8 +26,8 @@ from linnet.crypto.kinds import Channel, permitted
 from linnet.signing.keys import Rng
 from linnet.wire.ids import AccountId, direct_conversation, message_id, to_account
 
-SOONEST_MS: Final = 2_000
-LATEST_MS: Final = 20_000
+SOONEST_MS: Final = 1_000
+LATEST_MS: Final = 10_000
 LANE: Final = b"sealed copies"
 
 

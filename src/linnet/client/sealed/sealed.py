@@ -50,7 +50,7 @@ class Sealed:
         self._directory, self._sender, self.upkeep = directory, sender, upkeep
         self._look = asyncio.Event()
         self._look.set()
-        sender.on_owed = self._look.set
+        sender.on_need = self._look.set
 
     async def on(self, account: AccountId) -> bool:
         """Whether what is said to an account is sealed."""

@@ -57,12 +57,12 @@ class SealedSealer:
         if not targets:
             raise Unaddressed("no device is left to send it to")
         fresh = item.fresh and not item.tries
-        missing = without_session(db, self.sessions, targets, bundles, now_ms, fresh=fresh)
-        if missing:
-            return Missing(bundles=missing)
         certificate = certificates.usable(db, outbox.server_ms(db, now_ms))
         if certificate is None:
             return Missing()
+        missing = without_session(db, self.sessions, targets, bundles, now_ms, fresh=fresh)
+        if missing:
+            return Missing(bundles=missing)
         z = seal_content(self._content(db, item, peer, own), self.sessions.rng(FRANKING_KEY_BYTES))
         parts = [
             self._sealed(

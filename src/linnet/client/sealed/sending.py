@@ -1,14 +1,13 @@
 """The sealed sender: makes and repeats the requests of what leaves without a token.
 
-Of each lane one message at a time, up to `AT_ONCE` lanes together, each request over a connection
-of its own. The bytes are stored before they leave and repeated until there is an answer; the
-answer, the same for every repetition of an id, is `sent`. Which try was accepted is known: a try is
+Of each lane one message at a time, up to `AT_ONCE` accounts together, each request over a
+connection of its own. The bytes are stored before they leave and repeated until there is an answer;
+the answer, the same for every repetition of an id, is `sent`. Which try was accepted is known: a try is
 replaced only after the server refused it, and what it refused as stale stays stale.
 """
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable
 from typing import Final
 
@@ -21,7 +20,7 @@ from linnet.client.errors import LoggedOut, Offline, Refused, StoreUnavailable
 from linnet.client.events import Event, State
 from linnet.client.outbox import SEALED_WAYS, Item, Way
 from linnet.client.resends import Resends
-from linnet.client.sealed import copies, profile, receipts
+from linnet.client.sealed import certificates, copies, profile, receipts
 from linnet.client.sealed.api import SealedApi
 from linnet.client.sealed.directory import NoDeliveryKey, SealedDirectory, doubt
 from linnet.client.sender import Sender
@@ -37,8 +36,6 @@ RESEALS_AT_ONCE: Final = 3
 GIVE_UP_MS: Final = 14 * 86_400_000
 """Without the delivery key in force a message waits so long: its recipient may have blocked us."""
 NO_KEY: Final = "no_delivery_key"
-
-_log = logging.getLogger(__name__)
 
 
 class SealedSender:
@@ -58,8 +55,8 @@ class SealedSender:
         self._store, self._api, self._directory = store, api, directory
         self._maker, self._resends, self._world, self._me = maker, resends, world, me
         self._wake = asyncio.Event()
-        self.on_owed: Callable[[], None] = lambda: None
-        """Called when receipts are owed."""
+        self.on_need: Callable[[], None] = lambda: None
+        """Called when receipts are owed, or a certificate is wanting."""
         self._plain = plain
         maker.also_wake = plain.also_wake = self._wake.set
 
@@ -83,18 +80,24 @@ class SealedSender:
         """Send what is due now; whether anything is left that is not. Raises StoreUnavailable."""
         now_ms = self._world.now_ms()
         due = await self._store.read(lambda db: outbox.due(db, now_ms))
-        items = [item for item in due if item.way in SEALED_WAYS]
-        for start in range(0, len(items), AT_ONCE):
+        peers: dict[bytes, list[Item]] = {}
+        for item in due:
+            if item.way in SEALED_WAYS:
+                peers.setdefault(item.peer, []).append(item)
+        some = list(peers.values())
+        for start in range(0, len(some), AT_ONCE):
             async with asyncio.TaskGroup() as tasks:
-                for item in items[start : start + AT_ONCE]:
-                    tasks.create_task(self._send_or_log(item))
+                for items in some[start : start + AT_ONCE]:
+                    tasks.create_task(self._send_each(items))
         if await self._store.read(receipts.owed):
-            self.on_owed()
+            self.on_need()
         return await self._store.read(_waiting)
 
-    async def _send_or_log(self, item: Item) -> None:
+    async def _send_each(self, items: list[Item]) -> None:
+        """To one account, one after the other: the first one opens the sessions."""
         try:
-            await self._send(item)
+            for item in items:
+                await self._send(item)
         except StoreUnavailable:
             return  # nothing changed: it is due again
         except LoggedOut:
@@ -103,6 +106,9 @@ class SealedSender:
     async def _send(self, item: Item) -> None:
         if item.frame is not None:
             self._maker.unanswered.add(item.id)  # it may have left before
+        elif not await self._certified():
+            self.on_need()
+            return
         frame = item.frame or await self._maker.new_try(item)
         if frame is None:
             if item.peer in self._directory.shut_out:
@@ -123,6 +129,12 @@ class SealedSender:
             await self._refused(item, refusal)
         else:
             await self._settle(item, server_ms)
+
+    async def _certified(self) -> bool:
+        now_ms = self._world.now_ms()
+        return await self._store.read(
+            lambda db: certificates.usable(db, outbox.server_ms(db, now_ms)) is not None
+        )
 
     async def _settle(self, item: Item, server_ms: int) -> None:
         now_ms, rng = self._world.now_ms(), self._world.rng
