@@ -2,8 +2,8 @@
 
 Of each lane one message at a time, up to `AT_ONCE` accounts together, each request over a
 connection of its own. The bytes are stored before they leave and repeated until there is an answer;
-the answer, the same for every repetition of an id, is `sent`. Which try was accepted is known: a try is
-replaced only after the server refused it, and what it refused as stale stays stale.
+the answer, the same for every repetition of an id, is `sent`. Which try was accepted is known: a
+try is replaced only after the server refused it, and what it refused as stale stays stale.
 """
 
 import asyncio
