@@ -6,7 +6,7 @@ PAIRED := $(BIN)/linnet bench load --seconds 10
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test quick check cover bench golden chaos fuzz soak referee tools
+.PHONY: help setup run test quick check cover bench golden chaos crashes fuzz soak referee tools
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -49,11 +49,16 @@ bench: setup ## what docs/guides/develop.md lists, each beside something to comp
 	$(PAIRED) --pairs 2000 --in-flight 1
 	$(PAIRED) --pairs 20 --rate 100
 	$(BIN)/linnet bench idle --connections 10000
+	$(BIN)/linnet bench fanout --members 1024
 	$(BIN)/python -m benchmarks.micro.sessions
+	$(BIN)/python -m benchmarks.micro.groups
 
 golden: setup ## the generated parts of docs and tests/vectors/wire, from the code
 	@$(BIN)/python -m tests.wire.golden
 	@$(BIN)/python -m tests.hostile.page
+
+crashes: setup ## a process dies at every step of every story; in `make test` at every 29th
+	@LINNET_CRASH_EVERY=1 $(BIN)/pytest -q -n logical tests/crashes
 
 chaos: setup ## the nightly loss test: 20 kills
 	@LINNET_CHAOS_KILLS=20 $(BIN)/pytest -q tests/chaos

@@ -36,7 +36,7 @@ EVERY = int(os.environ.get("LINNET_CRASH_EVERY", "29"))
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize(("at", "how"), WAYS, ids=[f"{at}-{how.name}" for at, how in WAYS])
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
 async def test_a_story_ends_as_if_nothing_had_happened(
