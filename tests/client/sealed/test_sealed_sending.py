@@ -57,6 +57,7 @@ async def test_a_lost_answer_repeats_the_same_bytes_and_stores_once(town: Town) 
     assert await texts(b.device, alice) == ["once"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after_commit", [False, True])
 @pytest.mark.parametrize("write", [1, 2, 3, 4])
 async def test_killed_at_any_write_no_key_is_used_twice(
@@ -85,6 +86,7 @@ def ids_of(body: bytes) -> list[bytes]:
     return [msgspec.json.decode(body, type=rest.SealedSend).id]
 
 
+@pytest.mark.slow
 async def test_a_new_device_of_the_recipient_is_found_without_a_token(town: Town) -> None:
     a, b, alice, bob = await two(town)
     await say(a.device, bob, "to the phone")
@@ -180,6 +182,7 @@ async def test_the_others_are_given_the_new_key_and_what_waited_goes(town: Town)
     assert town.left == []  # the key came sealed as well
 
 
+@pytest.mark.slow
 async def test_two_who_replaced_their_keys_at_once_find_each_other_again(town: Town) -> None:
     a, b, alice, bob = await two(town)
     stranger = await town.account()
