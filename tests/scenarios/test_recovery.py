@@ -17,6 +17,7 @@ from linnet.client import (
     NumberMoved,
     RecoveryFailed,
     State,
+    healing,
 )
 from linnet.client.recovering import FoundDevice
 
@@ -83,6 +84,35 @@ async def test_a_backup_older_than_a_revocation_brings_no_revoked_device_back(
                 with pytest.raises(LoggedOut):
                     await revoked.find(BOB)
                 assert await revoked.messages(revoked.conversation_with(bob.account)) == []
+
+
+async def test_what_the_lost_phone_never_read_comes_to_the_new_one(
+    served: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(healing, "ONLINE_S", 0.2)
+    monkeypatch.setattr(healing, "LOOK_AGAIN_S", 0.2)
+    async with await served.register("bob", BOB) as bob:
+        phone = await served.register("phone", ALICE)
+        code = phone.recovery_code
+        assert code is not None
+        await phone.close()
+        first = await bob.send(ALICE, "to the phone in the river")
+        await eventually(lambda: _is(bob, first, State.SENT))
+        async with await recovered(served, "new phone", ALICE, code) as again:
+            await bob.send(again.account, "to the new one")
+            conversation = again.conversation_with(bob.account)
+
+            async def both() -> bool:
+                return len(await again.messages(conversation)) == 2
+
+            await eventually(both)
+            shown = await again.messages(conversation)
+            assert [(e.text, e.note) for e in shown if isinstance(e, Message)] == [
+                ("to the phone in the river", "resent"),
+                ("to the new one", ""),
+            ]
+            assert (await bob.health()).resends_answered == 1
+            assert (await again.health()).undecryptable == 0
 
 
 async def test_a_wrong_code_recovers_nothing(served: Town) -> None:
