@@ -205,7 +205,7 @@ class Inbox:
             # The recipient's report may have come before the server's own.
             peer = accepted.peer(db, frame.id)
             if peer is not None:
-                self._tick(db, event.conversation, peer, effects)  # type: ignore[union-attr]
+                self._tick(db, event.conversation, peer, effects, frame.id)  # type: ignore[union-attr]
 
     def _file(
         self,
@@ -219,7 +219,7 @@ class Inbox:
         """Take in a message; what was parked of senders of whom it taught something comes after."""
         if frame.sets is not None:
             self._newer_set(db, frame.sender, frame.sets[1], now_ms)
-        if frame.kind == SENDER_KEY and book.want_roster(db, frame.conversation, frame.roster):
+        if frame.kind == SENDER_KEY and book.is_news(db, frame.conversation, frame.roster):
             effects.groups.add(frame.conversation)
         learned = Learned()
         filed = self._opener.file(db, frame, now_ms, learned)
@@ -315,10 +315,15 @@ class Inbox:
             self._tick(db, frame.conversation, frame.account, effects)
 
     def _tick(
-        self, db: apsw.Connection, conversation: bytes, peer: bytes, effects: Effects
+        self,
+        db: apsw.Connection,
+        conversation: bytes,
+        peer: bytes,
+        effects: Effects,
+        only: bytes | None = None,
     ) -> None:
         if book.known(db, conversation):
-            turned = ticks.tick(db, self._me, conversation)
+            turned = ticks.tick(db, self._me, conversation, only)
         else:
             turned = history.tick(db, self._me, peer, conversation)
         for id in turned:

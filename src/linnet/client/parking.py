@@ -11,7 +11,7 @@ import apsw
 
 from linnet.client.sealed.frames import Unsealed, restored, stored
 from linnet.client.sql import every, first
-from linnet.wire.frames import Deliver
+from linnet.wire.frames import SENDER_KEY, Deliver
 
 PARK_MS: Final = 14 * 86_400_000
 PARK_MESSAGES: Final = 200
@@ -59,6 +59,12 @@ def any_sealed(db: apsw.Connection, sender: bytes) -> bool:
 def senders(db: apsw.Connection) -> list[bytes]:
     """Accounts with parked messages."""
     return [row[0] for row in every(db, "SELECT DISTINCT sender FROM parked")]
+
+
+def groups(db: apsw.Connection) -> list[bytes]:
+    """The groups that something parked is for."""
+    rows = every(db, "SELECT conversation, min(frame) FROM parked GROUP BY conversation")
+    return [id for id, data in rows if restored(data).kind == SENDER_KEY]
 
 
 def take(db: apsw.Connection, sender: bytes) -> list[tuple[Deliver, int]]:

@@ -28,6 +28,7 @@ from linnet.client.events import Event, NotSent, State
 from linnet.client.lists import Adopted
 from linnet.client.outbox import SEALED_WAYS, Item, Way
 from linnet.client.sealing import Missing, Sealers
+from linnet.client.sealing_together import seal_together
 from linnet.client.sendable import clock_told
 from linnet.client.sessions import Peer
 from linnet.client.store import Store
@@ -41,6 +42,8 @@ ANSWER_S: Final = 20.0
 LOOK_AGAIN_S: Final = 1.0
 """How often what was held back is looked at; a new message or an answer wakes at once."""
 SEAL_ROUNDS: Final = 4
+TOGETHER: Final = 64
+"""Control messages sealed in one transaction: others wait for the store meanwhile."""
 SAID_AS_IT_IS: Final = (NotMember, GroupStopped)
 
 _log = logging.getLogger(__name__)
@@ -130,12 +133,14 @@ class Sender:
     async def _offer_all(self, link: Link) -> None:
         self._just_answered.clear()
         now_ms = self._world.now_ms()
-        for item in await self._store.read(lambda db: outbox.due(db, now_ms)):
+        items = await self._store.read(lambda db: outbox.due(db, now_ms))
+        together = await self._sealed_together(items)
+        for item in items:
             if item.way in SEALED_WAYS:
                 continue
             if self._waiting_for_answer(item.id) or self._no_room(item.id):
                 continue
-            frame = item.frame or await self.new_try(item)
+            frame = item.frame or together.get(item.id) or await self.new_try(item)
             if item.way is Way.GROUP and item.frame is None:
                 self._wake.set()  # it is due when its sender keys were taken
                 continue
@@ -158,6 +163,17 @@ class Sender:
             self.unanswered.add(id)
         self._offered[id] = self._world.monotonic_s()
         link.send(frame)
+
+    async def _sealed_together(self, items: list[Item]) -> dict[bytes, bytes]:
+        """Frames of new tries of many control messages at once, such as those of a new sender key;
+        none of what lacks anything."""
+        waiting = [item for item in items if item.way is Way.CONTROL and item.frame is None]
+        some, now_ms = waiting[:TOGETHER], self._world.now_ms()
+        if len(some) < 2:
+            return {}
+        frames = await self._store.write(lambda db: seal_together(db, self._sealers, some, now_ms))
+        self._fresh.update(frames.keys() - self.unanswered)
+        return frames
 
     async def new_try(self, item: Item) -> bytes | None:
         """The frame of a new try, stored; None if the message has to wait, or has failed."""

@@ -138,6 +138,11 @@ def want_roster(db: apsw.Connection, id: bytes, roster: int) -> bool:
     return bool(db.changes())
 
 
+def is_news(db: apsw.Connection, id: bytes, roster: int) -> bool:
+    """Whether a message that names this roster is a reason to ask about the group."""
+    return not known(db, id) or want_roster(db, id, roster)
+
+
 def believed(db: apsw.Connection, id: bytes, version: int) -> None:
     """The server has nothing newer than this: what was only spoken of is not waited for."""
     db.execute(

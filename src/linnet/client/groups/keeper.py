@@ -13,7 +13,7 @@ from typing import Final
 
 import apsw
 
-from linnet.client import lists, missing_lists
+from linnet.client import lists, missing_lists, parking
 from linnet.client.environment import Environment
 from linnet.client.errors import ClientError, GroupRefused, LoggedOut, NotTrusted, Refused
 from linnet.client.events import Event
@@ -284,7 +284,10 @@ class Keeper:
 
         def compare(db: apsw.Connection) -> list[bytes]:
             found = [head.group for head in heads if _is_news(db, head)]
-            return [*found, *(set(book.ids(db)) - {head.group for head in heads})]
+            left = set(book.ids(db)) - {head.group for head in heads}
+            # Whoever was added and removed while away was a member for a while.
+            waiting = [group for group in parking.groups(db) if not book.known(db, group)]
+            return [*dict.fromkeys([*found, *left, *waiting])]
 
         return await self._store.read(compare)
 

@@ -24,9 +24,11 @@ class _Marks:
         return covers(self._known[account], conv_seq)
 
 
-def tick(db: apsw.Connection, me: bytes, group: bytes) -> list[MessageId]:
-    """Turn `sent` into `delivered` where all have the message; those that turned. One that nobody
-    is left to have stays sent."""
+def tick(
+    db: apsw.Connection, me: bytes, group: bytes, only: bytes | None = None
+) -> list[MessageId]:
+    """Turn `sent` into `delivered` where all have the message (or look at one alone); those that
+    turned. One that nobody is left to have stays sent."""
     held = book.group(db, group)
     if held is None:
         return []
@@ -35,8 +37,9 @@ def tick(db: apsw.Connection, me: bytes, group: bytes) -> list[MessageId]:
     rows = every(
         db,
         "SELECT id, conv_seq FROM messages"
-        " WHERE conversation = ? AND state = 'sent' AND sender = ? ORDER BY conv_seq",
-        (group, me),
+        " WHERE conversation = ?1 AND state = 'sent' AND sender = ?2"
+        " AND (?3 IS NULL OR id = ?3) ORDER BY conv_seq",
+        (group, me, only),
     )
     for id, conv_seq in rows:
         kept = accepted.find(db, id)
