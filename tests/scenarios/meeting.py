@@ -56,12 +56,15 @@ class Meeting:
     asked: list[LinkOffer] = field(default_factory=list)
     """What the main device's person was asked about."""
     wants: bool = True
+    lines: list[Middle] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.main, self.new = self.line(), self.line()
 
     def line(self) -> Middle:
-        return Middle(self.server.url, self.tasks)
+        """A line for one more device."""
+        self.lines.append(Middle(self.server.url, self.tasks))
+        return self.lines[-1]
 
     async def phone(self, line: Middle | None = None, name: str = "alice") -> Client:
         """The main device, switched on."""
@@ -114,4 +117,7 @@ async def meeting(registered: Path, home: Path) -> AsyncIterator[Meeting]:
     shutil.copytree(registered, home, dirs_exist_ok=True)
     config = Config(data=home / SERVER, port=0, gateway=Gateway(drain_within_s=1))
     async with Server(config) as server, asyncio.TaskGroup() as tasks:
-        yield Meeting(home, server, tasks)
+        made = Meeting(home, server, tasks)
+        yield made
+        for line in made.lines:  # what carries them ends with them
+            line.cut()
