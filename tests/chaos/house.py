@@ -139,6 +139,7 @@ class House:
 
     async def settle(self, owners: Sequence[Owner]) -> None:
         """Make these accounts, with their first devices."""
+        secrets.load(secrets_file(self.data), os.urandom)  # a server makes none beside a database
         database = Database(database_file(self.data))
         await database.open()
         try:

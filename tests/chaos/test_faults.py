@@ -29,7 +29,7 @@ from tests.chaos.house import House
 ACCOUNTS = 12
 GROUPS = 2
 DAY_S = 24 * 3600.0
-PAUSE_S = 0.06
+PAUSE_S = 0.1
 DRAIN_S = 30.0
 
 pytestmark = pytest.mark.slow

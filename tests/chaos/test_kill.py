@@ -37,7 +37,7 @@ from tests.chaos.violations import Kind
 KILLS = int(os.environ.get("LINNET_CHAOS_KILLS", "3"))
 ACCOUNTS = 20
 GROUPS = 3
-PAUSE_S = 0.06
+PAUSE_S = 0.1
 DRAIN_S = 40.0
 SPEAKERS = 3
 LOSSES = {Kind.MISSING, Kind.HOLE, Kind.NUMBERS, Kind.CHAIN, Kind.OUTCOME}
