@@ -35,7 +35,7 @@ from linnet.client import (
     Unconfirmed,
     Undecryptable,
 )
-from linnet.client.groups.events import GroupChanged, GroupForked
+from linnet.client.groups.events import GroupChanged, GroupForked, GroupJoined, GroupLeft
 from linnet.wire.ids import AccountId, ConversationId, DeviceId, GroupId, MessageId, show
 
 ID = MessageId(bytes(range(16)))
@@ -148,3 +148,34 @@ def test_nothing_printed_can_move_the_cursor_or_turn_the_line(text: str) -> None
 
 def test_an_escape_sequence_in_a_message_is_shown_as_letters() -> None:
     assert plain("\x1b[2Jhello\r\nworld") == "[2Jhello  world"
+
+
+CHOIR, ME = GroupId(HERE), AccountId(b"m" * 16)
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (GroupJoined(CHOIR, WHO), "Choir: you are a member now, added by Ada"),
+        (GroupJoined(CHOIR, ME), "Choir: you are a member now"),
+        (GroupLeft(CHOIR, WHO), "Choir: Ada removed you"),
+        (GroupLeft(CHOIR, ME), "Choir: you left"),
+        (GroupChanged(CHOIR, WHO, "add", (ME, WHO)), "Choir: Ada added you, Ada"),
+        (GroupChanged(CHOIR, ME, "remove", (WHO,)), "Choir: you removed Ada"),
+        (GroupChanged(CHOIR, WHO, "leave"), "Choir: Ada left"),
+        (GroupChanged(CHOIR, WHO, "retitle"), "Choir: Ada changed the title"),
+        (
+            GroupChanged(CHOIR, WHO, "of_a_later_version"),
+            "Choir: Ada changed it (of_a_later_version)",
+        ),
+    ],
+)
+def test_what_happens_to_a_group_is_a_sentence_after_its_name(event: Event, line: str) -> None:
+    names: dict[bytes, str] = {WHO: "Ada", ME: "you", HERE: "Choir"}
+    assert as_line(event, names.__getitem__, names.__getitem__) == line
+
+
+def test_what_is_said_in_a_group_names_the_group_and_who_said_it() -> None:
+    line = as_line(message("hi"), lambda account: "Ada", lambda conversation: "Choir")
+    assert line is not None
+    assert line.endswith(" Choir · Ada: hi")

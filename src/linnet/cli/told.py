@@ -120,12 +120,12 @@ def said(message: Arrived, who: Callable[[AccountId], str], group: Callable[[byt
 
 
 def of_group(event: GroupNews, who: Callable[[AccountId], str]) -> str:
-    """What happened to a group, in a sentence that follows its name."""
+    """What happened to a group, in a sentence that follows its name; `who` names oneself `you`."""
     match event:
         case GroupJoined(by=by):
-            return f"you are a member now, added by {who(by)}"
+            return "you are a member now" + ("" if who(by) == "you" else f", added by {who(by)}")
         case GroupLeft(by=by):
-            return f"you are not a member any more, by {who(by)}"
+            return "you left" if who(by) == "you" else f"{who(by)} removed you"
         case GroupForked():
             return "members were shown different histories of it: nothing is sent to it any more"
         case GroupChanged(by=by, what=what, about=about):
