@@ -1,8 +1,11 @@
 """Everything lost: by code the account goes on; without it the number has a new account."""
 
+import asyncio
+import shutil
 from collections.abc import Sequence
 
 import pytest
+from tests.hostile.middle import Middle, changed
 from tests.scenarios.conftest import Town
 from tests.scenarios.linking import linked
 from tests.scenarios.waiting import eventually, wait_for
@@ -20,6 +23,7 @@ from linnet.client import (
     healing,
 )
 from linnet.client.recovering import FoundDevice
+from linnet.wire import rest
 
 pytestmark = pytest.mark.slow
 
@@ -175,3 +179,107 @@ async def test_without_the_code_the_number_is_somebody_else_until_a_tap(served: 
 
 async def _is(person: Client, id: bytes, state: State) -> bool:
     return await person.state(id) is state  # type: ignore[arg-type]
+
+
+async def test_a_browser_primary_that_is_lost_is_recovered_by_code(served: Town) -> None:
+    """Its store is wiped, as browsers do, and it was the only device."""
+    async with await served.register("bob", BOB) as bob:
+        browser = await served.register("browser", ALICE)
+        code = browser.recovery_code
+        assert code is not None
+        async with browser:
+            await bob.send(ALICE, "before")
+            await wait_for(browser.events(), Message)
+            assert await bob.safety.verify(
+                browser.account, (await browser.safety.number(bob.account)).scannable
+            )
+        shutil.rmtree(served.home / "browser")
+        await bob.send(ALICE, "while nothing could read it")
+        async with await recovered(served, "browser", ALICE, code) as again:
+            assert (again.account, again.device) == (browser.account, 2)
+            await bob.send(ALICE, "now")
+
+            async def now_is_read() -> bool:
+                shown = await again.messages(again.conversation_with(bob.account))
+                texts = [entry.text for entry in shown if isinstance(entry, Message)]
+                return texts[-1:] == ["now"] and "before" not in texts
+
+            await eventually(now_is_read)
+            # The same account key: nobody has to compare anything again.
+            assert await bob.safety.verified(again.account)
+            assert not (await bob.safety.standing(again.account)).changed
+            async with await linked(again, served.url, served.home / "laptop") as laptop:
+                assert laptop.device == 3
+
+
+async def test_restored_from_a_backup_older_than_a_revocation_who_was_revoked_stays_out(
+    served: Town,
+) -> None:
+    async with await served.register("bob", BOB) as bob:
+        phone = await served.register("phone", ALICE)  # the backup is of now
+        code = phone.recovery_code
+        assert code is not None
+        async with phone:
+            laptop = await linked(phone, served.url, served.home / "laptop")
+            await laptop.close()
+            tablet = await linked(phone, served.url, served.home / "tablet")
+            await phone.devices.revoke(laptop.device)
+        async with tablet, await recovered(served, "new phone", ALICE, code) as again:
+            assert [device.id for device in await again.devices.all()] == [3, 4]
+            await bob.send(ALICE, "not for the laptop")
+            for device in (tablet, again):
+                assert (await wait_for(device.events(), Message)).text == "not for the laptop"
+            async with await served.open("laptop") as revoked:
+                with pytest.raises(LoggedOut):
+                    await revoked.find(BOB)
+                assert await revoked.messages(revoked.conversation_with(bob.account)) == []
+            # An id is never used again, neither the laptop's nor the lost phone's.
+            async with await linked(again, served.url, served.home / "laptop two") as another:
+                assert another.device == 5
+
+
+async def test_a_server_that_shows_the_list_of_before_a_revocation_restores_nothing_on_it(
+    served: Town,
+) -> None:
+    phone = await served.register("phone", ALICE)
+    assert phone.recovery_code is not None
+    async with phone:
+        laptop = await linked(phone, served.url, served.home / "laptop")
+        await laptop.close()
+        old = (await phone._engine.devices._own_list.held()).obj
+        await phone.devices.revoke(laptop.device)
+
+    def as_before(accepted: rest.CodeAccepted) -> rest.CodeAccepted:
+        assert accepted.previous is not None
+        shown = changed(accepted.previous, list=rest.Signed(body=old.body, sig=old.sig))
+        return changed(accepted, previous=shown)
+
+    async with asyncio.TaskGroup() as tasks:
+        line = Middle(served.url, tasks)
+        line.swap("POST", r"/code$", rest.CodeAccepted, as_before)
+
+        async def code() -> str:
+            return served.codes.sent[ALICE]
+
+        seen: list[FoundDevice] = []
+
+        async def look(devices: Sequence[FoundDevice]) -> bool:
+            seen.extend(devices)
+            return True
+
+        with pytest.raises(RecoveryFailed) as failed:
+            await Client.recover(
+                served.url,
+                served.home / "new",
+                ALICE,
+                code,
+                phone.recovery_code,
+                show=look,
+                world=line.environment(),
+            )
+    # The person saw the revoked device among the others; and whoever keeps the real list, as the
+    # server does here and every contact elsewhere, takes no second list of that version.
+    assert [device.id for device in seen] == [1, 2]
+    assert failed.value.reason == "conflict"
+    async with await served.open("phone") as still:
+        assert [device.id for device in await still.devices.all()] == [1]
