@@ -15,6 +15,7 @@ from linnet.cli.group.group import group
 from linnet.cli.listen import listen
 from linnet.cli.register import register
 from linnet.cli.safety import safety
+from linnet.cli.sealed import sealed
 from linnet.cli.send import send
 from linnet.cli.serve import serve
 
@@ -35,6 +36,7 @@ app.command()(listen)
 app.command()(chat)
 app.add_typer(group, name="group")
 app.command()(safety)
+app.command()(sealed)
 app.command()(link)
 app.command()(approve)
 app.add_typer(devices, name="devices")

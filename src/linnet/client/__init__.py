@@ -23,6 +23,7 @@ from linnet.client.errors import (
     LinkFailed,
     LoggedOut,
     NotMainDevice,
+    NotMet,
     NotRegistered,
     NotTrusted,
     NumberChanged,
@@ -53,6 +54,7 @@ from linnet.client.events import (
     Undecryptable,
 )
 from linnet.client.health import Health
+from linnet.client.sealed.events import SealedChanged
 
 __all__ = [
     "AccountInUse",
@@ -81,6 +83,7 @@ __all__ = [
     "Message",
     "Missed",
     "NotMainDevice",
+    "NotMet",
     "NotRegistered",
     "NotSent",
     "NotTrusted",
@@ -90,6 +93,7 @@ __all__ = [
     "Read",
     "RecoveryFailed",
     "Refused",
+    "SealedChanged",
     "Sent",
     "State",
     "StoreUnavailable",
