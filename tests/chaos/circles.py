@@ -134,7 +134,7 @@ class Circles:
         if change is None:
             return
         owner = self._fleet.owners[actor]
-        device = self._rng.choice(owner.devices)
+        device = self._rng.choice([it for it in owner.devices if it in owner.tokens])
         entry = next_entry(state, change, actor, device, owner.list.hash)
         obj = self._signed(owner, entry)
         body = GroupAppend(entry=Signed(body=obj.body, sig=obj.sig))
