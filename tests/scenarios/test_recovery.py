@@ -212,32 +212,6 @@ async def test_a_browser_primary_that_is_lost_is_recovered_by_code(served: Town)
                 assert laptop.device == 3
 
 
-async def test_restored_from_a_backup_older_than_a_revocation_who_was_revoked_stays_out(
-    served: Town,
-) -> None:
-    async with await served.register("bob", BOB) as bob:
-        phone = await served.register("phone", ALICE)  # the backup is of now
-        code = phone.recovery_code
-        assert code is not None
-        async with phone:
-            laptop = await linked(phone, served.url, served.home / "laptop")
-            await laptop.close()
-            tablet = await linked(phone, served.url, served.home / "tablet")
-            await phone.devices.revoke(laptop.device)
-        async with tablet, await recovered(served, "new phone", ALICE, code) as again:
-            assert [device.id for device in await again.devices.all()] == [3, 4]
-            await bob.send(ALICE, "not for the laptop")
-            for device in (tablet, again):
-                assert (await wait_for(device.events(), Message)).text == "not for the laptop"
-            async with await served.open("laptop") as revoked:
-                with pytest.raises(LoggedOut):
-                    await revoked.find(BOB)
-                assert await revoked.messages(revoked.conversation_with(bob.account)) == []
-            # An id is never used again, neither the laptop's nor the lost phone's.
-            async with await linked(again, served.url, served.home / "laptop two") as another:
-                assert another.device == 5
-
-
 async def test_a_server_that_shows_the_list_of_before_a_revocation_restores_nothing_on_it(
     served: Town,
 ) -> None:

@@ -1,5 +1,6 @@
-"""The example of docs/guides/sdk.md runs as it is printed."""
+"""The examples of docs/guides/sdk.md run as they are printed."""
 
+import asyncio
 import builtins
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -9,16 +10,24 @@ import pytest
 from tests.scenarios.conftest import Town
 from tests.scenarios.waiting import wait_for
 
-from linnet.client import Message
+from linnet.client import Message, NumberChanged
+from linnet.client.safety import to_text
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "sdk.md"
 MINE, FRIEND = "+15550100001", "+15550100002"
 
 
-def example() -> str:
+def example(name: str = "example") -> str:
     text = GUIDE.read_text()
-    block = text.split("<!-- example -->", 1)[1].split("<!-- end -->", 1)[0]
+    block = text.split(f"<!-- {name} -->", 1)[1].split("<!-- end -->", 1)[0]
     return block.split("```python\n", 1)[1].split("```", 1)[0]
+
+
+def names_of(name: str) -> dict[str, Any]:
+    """What an example defines."""
+    names: dict[str, Any] = {}
+    exec(compile(example(name), str(GUIDE), "exec"), names)
+    return names
 
 
 def test_the_example_is_about_ten_lines() -> None:
@@ -27,11 +36,55 @@ def test_the_example_is_about_ten_lines() -> None:
 
 
 async def test_the_example_sends_a_message(served: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    names: dict[str, Any] = {}
-    exec(compile(example(), str(GUIDE), "exec"), names)
+    names = names_of("example")
     main: Callable[[str, str, str, str], Awaitable[None]] = names["main"]
     monkeypatch.setattr(builtins, "input", lambda prompt: served.codes.sent[MINE])
     async with await served.register("friend", FRIEND) as friend:
         await main(served.url, MINE, FRIEND, str(served.home / "mine"))
         said = await wait_for(friend.events(), Message)
         assert said.text == "Hello from ten lines of Python!"
+
+
+@pytest.mark.slow
+async def test_the_example_links_a_device(served: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = names_of("linking")
+    monkeypatch.setattr(builtins, "input", lambda prompt: "yes")
+    codes: asyncio.Queue[str] = asyncio.Queue()
+    async with await served.register("phone", MINE) as phone, asyncio.TaskGroup() as tasks:
+        new = names["new_device"](served.url, str(served.home / "laptop"), codes.put)
+        linking = tasks.create_task(new)
+        assert await names["main_device"](phone, await codes.get()) == ["phone", "laptop"]
+        assert await linking == 2
+
+
+@pytest.mark.slow
+async def test_the_example_recovers_an_account(
+    served: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = names_of("recovery")
+    phone = await served.register("phone", MINE)
+    await phone.close()
+    monkeypatch.setattr(builtins, "input", lambda prompt: served.codes.sent[MINE])
+    directory = str(served.home / "new phone")
+    assert await names["come_back"](served.url, directory, MINE, phone.recovery_code) == [2]
+
+
+@pytest.mark.slow
+async def test_the_example_compares_and_accepts_a_change(
+    served: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = names_of("safety")
+    monkeypatch.setattr(builtins, "input", lambda prompt: "yes")
+    former = await served.register("former", FRIEND)
+    async with await served.register("mine", MINE) as me:
+        theirs = to_text(await former.safety.number(me.account))
+        assert await names["compare"](me, FRIEND, theirs)
+        assert await me.safety.verified(former.account)
+        await former.close()
+        again = await served.register("again", FRIEND)
+        me._engine.numbers._fresh.clear()  # ten minutes later
+        with pytest.raises(NumberChanged):
+            await me.find(FRIEND)
+        assert await names["first_change"](me) == again.account
+        assert await me.find(FRIEND) == again.account
+        await again.close()
