@@ -75,6 +75,11 @@ def in_words(directory: Path) -> Iterator[None]:
         raise _failure(directory, error) from error
 
 
+def in_short(error: ClientError) -> str:
+    """What happened, in one line, where the command goes on."""
+    return _failure(Path(), error).what
+
+
 def _failure(directory: Path, error: ClientError) -> Failure:
     match error:
         case Refused():

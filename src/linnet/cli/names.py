@@ -11,10 +11,11 @@ from linnet.cli.told import plain
 from linnet.client import Client, Event, LoggedOut, Offline, Refused
 from linnet.client.errors import GroupRefused
 from linnet.client.groups.groups import GroupInfo
+from linnet.signing.group_state import Role
 from linnet.wire.ids import AccountId, GroupId, parse, show
 
 SHORT = 8
-"""Digits of an id that stand for a group without a title."""
+"""Digits of an id that stand for what has no name."""
 TITLE_WITHIN_S = 3.0
 """How long a title may take that another member's device must bring."""
 _LOOK_EVERY_S = 0.05
@@ -52,6 +53,10 @@ class Names:
             return "you"
         return self._people.get(account) or show(account)
 
+    def briefly(self, account: AccountId) -> str:
+        """As `person`, where there is little room: only the beginning of an id."""
+        return self._people.get(account) or show(account)[:SHORT]
+
     def group(self, conversation: bytes) -> str:
         """How to name the group whose conversation this is; empty if it is no group."""
         return self._groups.get(conversation, "")
@@ -69,6 +74,12 @@ def _people(event: Event) -> list[bytes]:
 def group_name(info: GroupInfo) -> str:
     """The title, safe to print, or what stands for it."""
     return plain(info.title or "") or f"group {show(info.group)[:SHORT]}"
+
+
+def by_rank(info: GroupInfo, names: Names) -> list[AccountId]:
+    """The members: admins first, else by name."""
+    roles = info.members
+    return sorted(roles, key=lambda it: (roles[it] is not Role.ADMIN, names.person(it)))
 
 
 async def addressee(client: Client, text: str) -> AccountId | str | GroupInfo:

@@ -14,16 +14,19 @@ def chat(
     directory: Dir,
     to: Annotated[
         str | None,
-        typer.Argument(help="An E.164 number or an account id. In the demo: the other person."),
+        typer.Argument(
+            help="An E.164 number, an account id, or a group. In the demo: the other person."
+        ),
     ] = None,
     person: As = None,
     history: Annotated[int, typer.Option(min=0, help="Show so many earlier messages.")] = 20,
 ) -> None:
-    """Talk to somebody, a line at a time.
+    """Talk to somebody or to a group, a line at a time.
 
-    Ticks: ⋯ waits, ✓ the server has it, ✓✓ a device of theirs has it. Leave with Ctrl-D.
+    Ticks: ⋯ waits, ✓ the server has it, ✓✓ a device of theirs has it, in a group of everybody.
+    Leave with Ctrl-D.
 
-    Examples: `linnet chat +4917604069002` · `linnet chat --as alice`
+    Examples: `linnet chat +4917604069002` · `linnet chat Choir` · `linnet chat --as alice`
     """
     from linnet.cli.chat.command import chat as run_chat
     from linnet.cli.running import Interrupted, run

@@ -6,12 +6,16 @@ import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime
 
+from linnet.cli.accounts import in_short
 from linnet.cli.chat.keyboard import keys
+from linnet.cli.chat.partner import Partner
 from linnet.cli.chat.screen import Screen
 from linnet.cli.chat.typed import Typed
 from linnet.cli.listen import stopped
+from linnet.cli.names import Names
 from linnet.cli.running import until_one_ends
-from linnet.cli.told import clock, words
+from linnet.cli.told import as_line, clock, words
+from linnet.cli.warned import why_not
 from linnet.client import (
     Arrived,
     Client,
@@ -20,30 +24,30 @@ from linnet.client import (
     Damaged,
     Delivered,
     Event,
-    IdentityChanged,
     Message,
     NotSent,
     Sent,
     TextTooLong,
     Undecryptable,
 )
-from linnet.wire.ids import AccountId
+from linnet.client.errors import GroupRefused
+from linnet.client.events import Healed
 
 LAST_TICKS_WITHIN_S = 30
 """At the end of piped input, how long to wait for the server to take what was sent."""
 
-HELP = "/quit leaves (or Ctrl-D) · /accept trusts new keys of theirs · // begins a text with /"
+HELP = "/quit leaves (or Ctrl-D) · // begins a text with /"
 
 
 class Conversation:
     """One conversation on one screen."""
 
-    def __init__(self, client: Client, peer: AccountId, name: str, screen: Screen) -> None:
+    def __init__(self, client: Client, partner: Partner, names: Names, screen: Screen) -> None:
         self._client = client
-        self._peer = peer
-        self._name = name
+        self._partner = partner
+        self._names = names
         self._screen = screen
-        self._here = client.conversation_with(peer)
+        self._here = partner.conversation
         self._seen: set[tuple[bytes, bytes]] = set()
         self._unsent: set[bytes] = set()
         self._settled: set[bytes] = set()
@@ -53,6 +57,7 @@ class Conversation:
     async def run(self, history: int) -> None:
         """Show the last messages, then talk until the person leaves. Raises Failure."""
         for message in await self._client.messages(self._here, limit=history):
+            await self._names.learn(message)
             self._show(message)
         self._screen.typing("")
         await until_one_ends(self._hear(), self._type())
@@ -83,20 +88,25 @@ class Conversation:
                 pass
             case "/quit":
                 return False
-            case "/accept":
-                accepted = await self._client.accept_identity(self._peer)
-                self._screen.say("· new keys accepted" if accepted else "· there are no new keys")
             case _ if line.startswith("/") and not line.startswith("//"):
-                self._screen.say(f"· {HELP}")
+                await self._command(line)
             case _:
                 await self._send(line.removeprefix("/") if line.startswith("//") else line)
         return True
 
+    async def _command(self, line: str) -> None:
+        answers = self._partner.told(line)
+        if answers is None:
+            self._screen.say(f"· {HELP} · {self._partner.help}")
+            return
+        async for answer in answers:
+            self._screen.say(f"· {answer}")
+
     async def _send(self, text: str) -> None:
         try:
-            id = await self._client.send(self._peer, text)
-        except TextTooLong as error:
-            self._screen.say(f"· {error}")
+            id = await self._partner.send(text)
+        except (TextTooLong, GroupRefused) as error:
+            self._screen.say(f"· {in_short(error)}")
             return
         if id not in self._settled:
             self._unsent.add(id)
@@ -106,6 +116,7 @@ class Conversation:
 
     async def _hear(self) -> None:
         async for event in self._client.events():
+            await self._names.learn(event)
             self._heard(event)
 
     def _heard(self, event: Event) -> None:
@@ -118,14 +129,15 @@ class Conversation:
                 self._settle(id, "delivered")
             case NotSent(id=id, conversation=self._here, state=state):
                 self._settle(id, state)
-                self._screen.say(f"· not sent: {event.reason or state}")
-            case IdentityChanged(account=account) if account == self._peer:
-                self._screen.say(f"· {self._name} shows new keys. Compare safety numbers, then")
-                self._screen.say("  /accept. Until then nothing is sent.")
+                self._screen.say(f"· not sent: {why_not(event)}")
+            case Healed(conversation=self._here, message=Message() as message):
+                self._show(message, again=True)
             case ConnectionState():
                 self._connection(event)
             case _:
-                pass
+                line = as_line(event, self._names.person, self._names.group)
+                for news in self._partner.news(event) or ([line] if line else []):
+                    self._screen.say(f"· {news}")
 
     def _settle(self, id: bytes, state: str) -> None:
         self._settled.add(id)
@@ -153,15 +165,18 @@ class Conversation:
             self._screen.say("· back online")
             self._online = True
 
-    def _show(self, message: Arrived) -> None:
-        if (message.sender, message.id) in self._seen:
+    def _show(self, message: Arrived, *, again: bool = False) -> None:
+        """A message, once; `again` if it takes the place of one that could not be read."""
+        if (message.sender, message.id) in self._seen and not again:
             return
         self._seen.add((message.sender, message.id))
         at = clock(message.sent_at)
         if message.conversation != self._here:
-            self._screen.say(f"· {at} a message in another conversation")
+            where = self._names.group(message.conversation) or self._names.person(message.sender)
+            self._screen.say(f"· {at} a message in another conversation: {where}")
         elif message.sender != self._client.account:
-            self._screen.say(f"   {at} {self._name}: {words(message)}")
+            note = " [sent again]" if again else ""
+            self._screen.say(f"   {at} {self._partner.author(message)}: {words(message)}{note}")
         else:
             if message.state == "sending":
                 self._unsent.add(message.id)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from linnet.cli.names import SHORT, Names, group_name
+from linnet.cli.names import SHORT, Names, by_rank, group_name
 from linnet.client.groups.groups import GroupInfo
 from linnet.signing.group_state import Role
 from linnet.wire.ids import AccountId, show
@@ -45,9 +45,8 @@ def as_lines(info: GroupInfo, names: Names) -> Iterator[str]:
         yield "You are not a member of it any more."
     if info.forked:
         yield FORKED
-    people = ((role is not Role.ADMIN, names.person(it), role) for it, role in info.members.items())
-    for _, name, role in sorted(people):
-        yield f"  {role.value:<6}  {name}"
+    for account in by_rank(info, names):
+        yield f"  {info.members[account].value:<6}  {names.person(account)}"
 
 
 def as_object(info: GroupInfo, names: Names) -> dict[str, Any]:
