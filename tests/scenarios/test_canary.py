@@ -14,6 +14,7 @@ import apsw
 import httpx
 import pytest
 from tests.cli.kit import Served, served
+from tests.scenarios.linking import linked
 from tests.scenarios.waiting import eventually
 
 from linnet.cli.demo import kept
@@ -21,6 +22,7 @@ from linnet.cli.demo.search import files_under, search
 from linnet.client import Client, State, UnknownRecipient, facts
 from linnet.client.facts import Keys, Login, RecoveryCode, StorageKey
 from linnet.client.sealed.own_profile import Profile
+from linnet.crypto.sender_key_record import SenderKeyRecord, SenderKeyState
 from linnet.wire.ids import MessageId
 
 pytestmark = pytest.mark.slow
@@ -36,6 +38,11 @@ TEXTS = [
 ANSWER = "Zwiebelkuchen is ready; bring Gerlinde and the photographs."
 AWAY = "Written while nobody listened: Pfifferlinge im Kühlschrank."
 NOTE = "note to self: the alarm code of the Vogelhaus is rotbuche"
+TITLE = "Kanarienchor: Probe im Gartenhaus"
+SUNG = "Bitte die Noten von Zilpzalp und Nachtigall mitbringen."
+ECHO = "Schlüssel fürs Gartenhaus: im Nistkasten."
+SETTING = "ringtone-of-the-Wiedehopf"
+TABLET = "Gerlindes zweites Küchentablet"
 NAMES = {"alice": "Gerlindes Küchentablet", "bob": "Zwiebelkuchen laptop"}
 STRAY = "Rauchschwalbe-in-a-request-that-is-refused"
 
@@ -77,14 +84,34 @@ async def talk(planted: Planted) -> None:
             await reaches(bob, planted.sent[-1], State.DELIVERED)
             with pytest.raises(UnknownRecipient):
                 await bob.send(STRANGER, "nobody")
+            await sing(planted, alice, bob)
         for to, text in ((BOB, AWAY), (alice.account, NOTE)):
             planted.sent.append(await alice.send(to, text))
             await reaches(alice, planted.sent[-1], State.SENT)
     texts = [*TEXTS, ANSWER, AWAY, NOTE, *NAMES.values(), STRAY]
+    texts += [TITLE, SUNG, ECHO, SETTING, TABLET]
     planted.secrets |= {f"text {n}": text.encode() for n, text in enumerate(texts)}
     planted.secrets |= {f"number {n}": n.encode() for n in (ALICE, BOB, STRANGER)}
     for name in NAMES:
         planted.secrets |= of_account(name, planted.place / name / "linnet.db")
+        planted.secrets |= of_groups(name, planted.place / name / "linnet.db")
+
+
+async def sing(planted: Planted, alice: Client, bob: Client) -> None:
+    """A group with a title, messages both ways; a second device with a name, told a setting."""
+    async with await linked(alice, planted.server.url, planted.place / "tablet", TABLET) as tablet:
+        await alice.settings.set(SETTING, SETTING)
+        choir = await alice.groups.create([BOB], title=TITLE)
+        sent = await alice.groups.send(choir, SUNG)
+        await reaches(alice, sent, State.DELIVERED)
+        echo = await bob.groups.send(choir, ECHO)
+        await reaches(bob, echo, State.DELIVERED)
+
+        async def told() -> bool:
+            return await tablet.settings.get(SETTING, "") == SETTING
+
+        await eventually(told)
+    planted.secrets |= of_groups("tablet", planted.place / "tablet" / "linnet.db")
 
 
 async def person(planted: Planted, name: str, number: str) -> Client:
@@ -139,6 +166,24 @@ def of_account(name: str, file: Path) -> dict[str, bytes]:
                 f"SELECT id, substr(z, 1, 32) FROM {table} WHERE length(z) > 0"
             ):
                 secrets[f"opening of {id.hex()}"] = opening
+    finally:
+        db.close()
+    return {f"{name}'s {what}": secret for what, secret in secrets.items()}
+
+
+def of_groups(name: str, file: Path) -> dict[str, bytes]:
+    """Every secret of groups in an account's file: chain and signing keys, secrets of titles."""
+    db = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)
+    secrets: dict[str, bytes] = {}
+    try:
+        for (data,) in db.execute("SELECT state FROM sender_keys_own"):
+            state = SenderKeyState.from_bytes(data)
+            secrets |= {"chain key": state.chain_key, "signing key": state.signing_private}
+        for (data,) in db.execute("SELECT record FROM sender_keys"):
+            for chain in SenderKeyRecord.from_bytes(data).chains:
+                secrets[f"chain {chain.chain_id}"] = chain.chain_key
+        for (secret,) in db.execute("SELECT secret FROM group_secrets"):
+            secrets["group secret"] = secret
     finally:
         db.close()
     return {f"{name}'s {what}": secret for what, secret in secrets.items()}

@@ -88,3 +88,21 @@ async def test_the_example_compares_and_accepts_a_change(
         assert await names["first_change"](me) == again.account
         assert await me.find(FRIEND) == again.account
         await again.close()
+
+
+@pytest.mark.slow
+async def test_the_example_of_groups_is_read_and_answered(served: Town) -> None:
+    rehearse: Callable[[str, str], Awaitable[str | None]] = names_of("groups")["rehearse"]
+    await (await served.register("mine", MINE)).close()
+    async with await served.register("friend", FRIEND) as friend, asyncio.TaskGroup() as tasks:
+        asked = tasks.create_task(_awaited(rehearse(str(served.home / "mine"), FRIEND)))
+        said = await wait_for(friend.events(), Message)
+        assert said.text == "Friday at eight?"
+        (choir,) = await friend.groups.all()
+        assert choir.conversation == said.conversation
+        await friend.groups.send(choir.group, "I will be there.")
+        assert await asked == "I will be there."
+
+
+async def _awaited(work: Awaitable[str | None]) -> str | None:
+    return await work
