@@ -27,3 +27,9 @@ def adopt(db: apsw.Connection, said: SyncProfileKey) -> None:
     held = facts.get(db, Profile)
     if held is None or (said.number, said.key) > (held.number, held.key):
         facts.put(db, Profile(key=said.key, number=said.number))
+
+
+def unregistered(db: apsw.Connection) -> bool:
+    """Whether the server does not know the key in force yet."""
+    held = facts.get(db, Profile)
+    return held is not None and not held.registered

@@ -20,7 +20,7 @@ from linnet.client.errors import LoggedOut, Offline, Refused, StoreUnavailable
 from linnet.client.events import Event, State
 from linnet.client.outbox import SEALED_WAYS, Item, Way
 from linnet.client.resends import Resends
-from linnet.client.sealed import certificates, copies, profile, receipts
+from linnet.client.sealed import certificates, copies, own_profile, profile, receipts
 from linnet.client.sealed.api import SealedApi
 from linnet.client.sealed.directory import NoDeliveryKey, SealedDirectory, doubt
 from linnet.client.sender import Sender
@@ -56,7 +56,7 @@ class SealedSender:
         self._maker, self._resends, self._world, self._me = maker, resends, world, me
         self._wake = asyncio.Event()
         self.on_need: Callable[[], None] = lambda: None
-        """Called when receipts are owed, or a certificate is wanting."""
+        """Called when receipts are owed, or a certificate or a registered key is wanting."""
         self._plain = plain
         maker.also_wake = plain.also_wake = self._wake.set
 
@@ -89,7 +89,7 @@ class SealedSender:
             async with asyncio.TaskGroup() as tasks:
                 for items in some[start : start + AT_ONCE]:
                     tasks.create_task(self._send_each(items))
-        if await self._store.read(receipts.owed):
+        if await self._store.read(_in_need):
             self.on_need()
         return await self._store.read(_waiting)
 
@@ -218,6 +218,10 @@ class SealedSender:
         for event in told:
             self._maker.tell(event)
         self._wake.set()  # the next of the lane
+
+
+def _in_need(db: apsw.Connection) -> bool:
+    return receipts.owed(db) or own_profile.unregistered(db)
 
 
 def _waiting(db: apsw.Connection) -> bool:
