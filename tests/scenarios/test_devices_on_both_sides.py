@@ -1,5 +1,5 @@
-"""Groups whose members have several devices: all of them read, write and agree; one revoked reads
-nothing new."""
+"""Three devices on one side and two on the other, in person and in a group: all of them read, write
+and agree; one revoked reads nothing new."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -9,9 +9,9 @@ from tests.scenarios.conftest import Town
 from tests.scenarios.linking import linked
 from tests.scenarios.waiting import eventually
 
-from linnet.client import Client, Message
+from linnet.client import Client, Message, State
 from linnet.client.groups import keys
-from linnet.wire.ids import ConversationId, GroupId
+from linnet.wire.ids import ConversationId, GroupId, MessageId
 
 pytestmark = pytest.mark.slow
 
@@ -19,14 +19,14 @@ ALICE, BOB = "+15550100001", "+15550100002"
 Devices = dict[str, Client]
 
 
-async def texts(device: Client, group: GroupId) -> list[str | None]:
-    shown = await device.messages(ConversationId(group))
+async def texts(device: Client, where: GroupId | ConversationId) -> list[str | None]:
+    shown = await device.messages(ConversationId(where))
     return [entry.text for entry in shown if isinstance(entry, Message)]
 
 
-async def all_show(devices: list[Client], group: GroupId, *expected: str) -> None:
+async def all_show(devices: list[Client], where: GroupId | ConversationId, *expected: str) -> None:
     async def same() -> bool:
-        return [await texts(device, group) for device in devices] == [list(expected)] * len(devices)
+        return [await texts(device, where) for device in devices] == [list(expected)] * len(devices)
 
     await eventually(same)
 
@@ -50,6 +50,45 @@ async def home(served: Town) -> AsyncIterator[Devices]:
                 joined = await linked(main, served.url, served.home / also, also)
                 devices[also] = await stack.enter_async_context(joined)
         yield devices
+
+
+async def test_every_message_in_person_reaches_all_devices_of_both_sides_whoever_writes(
+    home: Devices,
+) -> None:
+    alice, bob = home["alice"].account, home["bob"].account
+    of_alice = [home[name] for name in ("alice", "laptop", "tablet")]
+    of_bob = [home[name] for name in ("bob", "desktop")]
+    said: list[str] = []
+    last: list[MessageId] = []
+    for name in ("tablet", "desktop", "alice", "bob", "laptop"):
+        to = bob if home[name] in of_alice else alice
+        last = [await home[name].send(to, f"from {name}")]
+        said.append(f"from {name}")
+        here = home["bob"].conversation_with(alice)
+        await all_show(list(home.values()), here, *said)
+
+    # Ticks and what was read are the same on every device of a side.
+    async def ticked() -> bool:
+        return {await device.state(last[0]) for device in of_alice} == {State.DELIVERED}
+
+    await eventually(ticked)
+    here = home["bob"].conversation_with(alice)
+    newest = (await home["desktop"].messages(here))[-1].conv_seq
+    assert newest is not None
+    await home["desktop"].mark_read(here, newest)
+
+    async def read_everywhere() -> bool:
+        marks = {await device.read_up_to(here, bob) for device in home.values()}
+        return marks == {newest}
+
+    await eventually(read_everywhere)
+    await home["laptop"].settings.set("theme", "dark")
+
+    async def in_step() -> bool:
+        themes = {await device.settings.get("theme", "") for device in of_alice}
+        return themes == {"dark"} and not await of_bob[0].settings.get("theme", "")
+
+    await eventually(in_step)
 
 
 async def test_every_message_to_a_group_reaches_all_devices_and_any_device_writes(
