@@ -112,6 +112,16 @@ async def test_the_servers_close_code_is_told_after_the_frames_before_it(place: 
         link.send(b"")
 
 
+async def test_a_server_that_says_goodbye_and_stays_is_left(place: Place) -> None:
+    code = CLOSES["slow"].code.to_bytes(2, "big")
+    place.begin = lambda peer: peer.send(WSMsgType.CLOSE, code + b"slow")
+    link = await dial(place.url)
+    with pytest.raises(LinkClosed):
+        await received(link)
+    link.close()
+    await until(lambda: place.peers[0].gone)
+
+
 async def test_a_line_that_just_breaks_is_1006(place: Place) -> None:
     place.begin = lambda peer: peer.disconnect(False)
     link = await dial(place.url)

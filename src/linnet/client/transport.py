@@ -80,10 +80,12 @@ class Socket(WSListener):
         return bool(self._frames)
 
     def close(self) -> None:
-        """Say goodbye and close."""
-        if self._transport is not None and self._closed is None:
+        """Say goodbye, unless the other end did, and close."""
+        if self._transport is None:
+            return
+        if self._closed is None:
             self._transport.send_close()
-            self._transport.disconnect()
+        self._transport.disconnect()
 
     # ---- called by picows
 
