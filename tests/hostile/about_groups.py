@@ -154,7 +154,11 @@ async def sender_key_swallowed(stage: Stage) -> None:
     async def gone() -> bool:
         return bool(swallowed)
 
+    async def parked() -> bool:
+        return (await carol.health()).parked == 1
+
     await eventually(gone)
+    await eventually(parked)
     assert await carol.texts_in(choir.group) == []
     carol.line.honest()
     carol.line.shift_ms += 120_000

@@ -37,6 +37,7 @@ async def _all_arrive(stage: Stage, *, cut: bool = False) -> None:
     for person, other in ((stage.bob, stage.alice), (stage.alice, stage.bob)):
         await person.shows(other, *GREETINGS, *SAID)
         assert person.never(Damaged, Undecryptable)
+    await stage.alice.reaches(ids[-1], State.SENT, State.DELIVERED)
     if cut:
         stage.alice.line.honest()
         stage.alice.line.cut()
