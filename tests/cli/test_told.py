@@ -35,7 +35,13 @@ from linnet.client import (
     Unconfirmed,
     Undecryptable,
 )
-from linnet.client.groups.events import GroupChanged, GroupForked, GroupJoined, GroupLeft
+from linnet.client.groups.events import (
+    GroupChanged,
+    GroupForked,
+    GroupHeld,
+    GroupJoined,
+    GroupLeft,
+)
 from linnet.wire.ids import AccountId, ConversationId, DeviceId, GroupId, MessageId, show
 
 ID = MessageId(bytes(range(16)))
@@ -80,6 +86,7 @@ def message(text: str | None, kind: str = "text") -> Message:
         (NumberMoved("+15550100001", WHO, WHO), "number_moved"),
         (Synced("contact"), "synced"),
         (GroupChanged(GroupId(HERE), WHO, "add", (WHO, WHO)), "group_changed"),
+        (GroupHeld(GroupId(HERE), WHO), "group_held"),
         (GroupForked(GroupId(HERE), b"proof" * 40), "group_forked"),
     ],
 )

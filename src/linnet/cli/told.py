@@ -27,10 +27,16 @@ from linnet.client import (
     Undecryptable,
 )
 from linnet.client.events import Healed
-from linnet.client.groups.events import GroupChanged, GroupForked, GroupJoined, GroupLeft
+from linnet.client.groups.events import (
+    GroupChanged,
+    GroupForked,
+    GroupHeld,
+    GroupJoined,
+    GroupLeft,
+)
 from linnet.wire.ids import AccountId, show
 
-GroupNews = GroupJoined | GroupLeft | GroupChanged | GroupForked
+GroupNews = GroupJoined | GroupLeft | GroupChanged | GroupForked | GroupHeld
 
 
 def is_arrival(event: Event) -> bool:
@@ -83,7 +89,7 @@ def as_line(
             return said(event, who, group)
         case Healed(message=Message() as message):
             return f"{said(message, who, group)} [sent again]"
-        case GroupJoined() | GroupLeft() | GroupChanged() | GroupForked():
+        case GroupJoined() | GroupLeft() | GroupChanged() | GroupForked() | GroupHeld():
             return f"{group(event.group) or 'A group'}: {of_group(event, who)}"
         case NotSent():
             return f"A message was not sent: {why_not(event)}."
@@ -126,6 +132,9 @@ def of_group(event: GroupNews, who: Callable[[AccountId], str]) -> str:
             return "you are a member now" + ("" if who(by) == "you" else f", added by {who(by)}")
         case GroupLeft(by=by):
             return "you left" if who(by) == "you" else f"{who(by)} removed you"
+        case GroupHeld(by=by):
+            what = "a removed device signed a change of it, in the name of"
+            return f"{what} {who(by)}: nothing is sent to it until an admin changes something"
         case GroupForked():
             return "members were shown different histories of it: nothing is sent to it any more"
         case GroupChanged(by=by, what=what, about=about):

@@ -20,6 +20,7 @@ from linnet.client.errors import (
     BadAddress,
     ClientError,
     Closed,
+    GroupRefused,
     LinkFailed,
     LoggedOut,
     NotMainDevice,
@@ -53,6 +54,14 @@ from linnet.client.events import (
     Unconfirmed,
     Undecryptable,
 )
+from linnet.client.groups.events import (
+    GroupChanged,
+    GroupForked,
+    GroupHeld,
+    GroupJoined,
+    GroupLeft,
+    GroupReported,
+)
 from linnet.client.health import Health
 from linnet.client.sealed.events import SealedChanged
 
@@ -73,6 +82,13 @@ __all__ = [
     "DeviceRemoved",
     "Environment",
     "Event",
+    "GroupChanged",
+    "GroupForked",
+    "GroupHeld",
+    "GroupJoined",
+    "GroupLeft",
+    "GroupRefused",
+    "GroupReported",
     "Healed",
     "Health",
     "IdentityChanged",

@@ -7,9 +7,8 @@ from typing import Protocol
 
 from linnet.cli.names import Names, by_rank, group_name
 from linnet.cli.send import has_it
-from linnet.cli.told import of_group
+from linnet.cli.told import GroupNews, of_group
 from linnet.client import Arrived, Client, Event, IdentityChanged
-from linnet.client.groups.events import GroupChanged, GroupForked, GroupJoined, GroupLeft
 from linnet.client.groups.groups import GroupInfo
 from linnet.wire.ids import AccountId, ConversationId, MessageId
 
@@ -97,7 +96,7 @@ class Circle:
     def news(self, event: Event) -> list[str]:
         """What happened to this group, and new keys of somebody in it."""
         match event:
-            case GroupJoined() | GroupLeft() | GroupChanged() | GroupForked():
+            case _ if isinstance(event, GroupNews):
                 if event.group == self._group:
                     return [of_group(event, self._names.person)]
             case IdentityChanged(account=account):
