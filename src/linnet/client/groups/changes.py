@@ -17,9 +17,18 @@ from linnet.client.groups.book import Pending
 from linnet.client.lists import Held
 from linnet.crypto.group_secret import new_secret, seal_title, secret_hash
 from linnet.signing.device_list import prove_list
-from linnet.signing.group_changes import Add, Change, Create, Pair, Rekey, Retitle, SealedTitle
+from linnet.signing.group_changes import (
+    MAX_MEMBERS,
+    Add,
+    Change,
+    Create,
+    Pair,
+    Rekey,
+    Retitle,
+    SealedTitle,
+)
 from linnet.signing.group_entry import NO_GROUP, Entry, first_entry, group_id, sign_entry
-from linnet.signing.group_errors import EntryRefused
+from linnet.signing.group_errors import EntryReason, EntryRefused
 from linnet.signing.group_fold import fold, found
 from linnet.signing.group_state import GroupState, next_entry
 from linnet.signing.keys import Rng
@@ -57,11 +66,14 @@ def founded(
     Raises GroupRefused, KeyChanged, UnknownRecipient for a member whose list is not held.
     """
     own = _own(db, author)
+    others = sorted(set(members) - {author.account})
+    if len(others) >= MAX_MEMBERS:
+        raise GroupRefused(EntryReason.TOO_MANY)
     secret = new_secret(author.rng) if title else None
     create = Create(
         author.rng(NONCE_BYTES),
         own.list.key,
-        tuple(pair(db, account) for account in sorted(set(members) - {author.account})),
+        tuple(pair(db, account) for account in others),
         None if secret is None else _sealed(secret, NO_GROUP, 1, title, author.rng),
     )
     entry = first_entry(create, author.account, author.device, own.obj.hash)
@@ -101,6 +113,8 @@ def adding(accounts: list[bytes]) -> Make:
         new = sorted(set(accounts) - state.members.keys())
         if not new:
             raise GroupRefused("already_member")
+        if len(new) + len(state.members) > MAX_MEMBERS:
+            raise GroupRefused(EntryReason.TOO_MANY)
         return Made(Add(tuple(pair(db, account) for account in new)))
 
     return make
