@@ -13,6 +13,8 @@ from linnet.cli.app import app
 COMMANDS = ["demo", "serve", "register", "send", "listen", "chat", "bench load", "bench idle"]
 GROUP = "create list show add remove leave promote demote rekey title send"
 COMMANDS += [f"group {command}" for command in GROUP.split()]
+COMMANDS += ["safety", "sealed", "link", "approve", "recover", "bench fanout"]
+COMMANDS += ["devices list", "devices rename", "devices revoke"]
 
 
 def asked(*arguments: str) -> Result:

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 import typer
 
 from linnet.cli.failures import Failure
-from linnet.cli.running import Interrupted
 
 
 def must_be_answered() -> None:
@@ -35,6 +34,8 @@ def typed(question: str) -> str:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
+    from linnet.cli.running import Interrupted  # brings asyncio, which `--help` does without
+
     held = signal.signal(signal.SIGINT, signal.default_int_handler)
     loop = signal.set_wakeup_fd(-1)  # a running loop would hear of it too, and cut off tidying up
     try:
