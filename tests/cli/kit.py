@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import pty
@@ -97,6 +98,7 @@ class Terminal:
     def __init__(self, *arguments: object) -> None:
         ours, theirs = pty.openpty()
         self._ours = ours
+        self._decode = codecs.getincrementaldecoder("utf-8")().decode  # reads end anywhere
         self.shown = ""
         self.process = subprocess.Popen(
             [*LINNET, *map(str, arguments)],
@@ -114,7 +116,7 @@ class Terminal:
         while text not in self.shown:
             assert time.monotonic() < deadline, self.shown
             if select.select([self._ours], [], [], 0.1)[0]:
-                self.shown += os.read(self._ours, 65536).decode()
+                self.shown += self._decode(os.read(self._ours, 65536))
         seen, _, self.shown = self.shown.partition(text)
         return seen + text
 

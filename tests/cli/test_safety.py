@@ -105,6 +105,14 @@ def test_nothing_goes_to_a_number_s_new_account_before_a_person_accepts_it(town:
     assert "to the old one" in gone.out
 
 
+def test_a_chat_shows_the_number_too(town: Town) -> None:
+    digits = str(town.safety("alice", CAROL)["digits"])
+    talk = linnet("chat", CAROL, "--dir", town.home / "alice", stdin="/safety\n/accept\n")
+    assert digits[:5] in talk.out
+    assert "not verified" in talk.out
+    assert "no new keys" in talk.out
+
+
 def test_the_number_is_drawn_in_black_and_white_on_a_terminal(town: Town) -> None:
     terminal = Terminal("safety", BOB, "--dir", town.home / "carol", "--qr")
     assert "\x1b[97;40m" in terminal.see("Not verified")

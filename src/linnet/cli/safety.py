@@ -146,7 +146,7 @@ def _as_object(account: AccountId, standing: Standing, change: str | None) -> di
 
 
 def _show(standing: Standing, change: str | None, qr: bool) -> None:
-    print(_in_groups(standing.number.digits))
+    print("\n".join(in_groups(standing.number.digits)))
     if qr:
         from linnet.cli.devices.qr import drawn
         from linnet.client.safety import to_text
@@ -162,7 +162,7 @@ def _show(standing: Standing, change: str | None, qr: bool) -> None:
             print("Verified." if standing.verified else "Not verified: compare it with theirs.")
 
 
-def _in_groups(digits: str) -> str:
+def in_groups(digits: str) -> list[str]:
     """Three lines of four groups of five."""
     groups = [digits[start : start + 5] for start in range(0, len(digits), 5)]
-    return "\n".join(" ".join(groups[line : line + 4]) for line in range(0, 12, 4))
+    return [" ".join(groups[line : line + 4]) for line in range(0, 12, 4)]

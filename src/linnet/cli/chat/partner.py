@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Protocol
 
+from linnet.cli.accounts import in_short
 from linnet.cli.names import Names, by_rank, group_name
+from linnet.cli.safety import in_groups
 from linnet.cli.send import has_it
 from linnet.cli.told import GroupNews, of_group
-from linnet.client import Arrived, Client, Event, IdentityChanged
+from linnet.client import Arrived, Client, ClientError, Event, IdentityChanged
 from linnet.client.groups.groups import GroupInfo
 from linnet.wire.ids import AccountId, ConversationId, MessageId
 
@@ -37,7 +39,7 @@ class Partner(Protocol):
 class Person:
     """One account."""
 
-    help = "/accept trusts new keys of theirs"
+    help = "/safety shows the number to compare · /accept trusts new keys of theirs"
 
     def __init__(self, client: Client, account: AccountId, name: str) -> None:
         self.name = name
@@ -57,17 +59,37 @@ class Person:
         """New keys."""
         if isinstance(event, IdentityChanged) and event.account == self._account:
             return [
-                f"{self.name} shows new keys. Compare safety numbers, then",
+                f"{self.name} shows new keys. Compare the number that /safety shows, then",
                 "/accept. Until then nothing is sent.",
             ]
         return []
 
     def told(self, command: str) -> AsyncIterator[str] | None:
-        """/accept."""
-        return self._accept() if command == "/accept" else None
+        """/safety and /accept."""
+        match command:
+            case "/safety":
+                return self._safety()
+            case "/accept":
+                return self._accept()
+            case _:
+                return None
+
+    async def _safety(self) -> AsyncIterator[str]:
+        try:
+            standing = await self._client.safety.standing(self._account)
+        except ClientError as error:
+            yield in_short(error)
+            return
+        for line in in_groups(standing.number.digits):
+            yield line
+        if standing.changed:
+            yield "of their new key: nothing is sent until /accept"
+        else:
+            yield "verified" if standing.verified else "not verified: compare it with theirs"
 
     async def _accept(self) -> AsyncIterator[str]:
         accepted = await self._client.accept_identity(self._account)
+        accepted = await self._client.accept_list(self._account) or accepted
         yield "new keys accepted" if accepted else "there are no new keys"
 
 
