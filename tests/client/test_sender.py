@@ -142,6 +142,17 @@ async def test_a_first_message_fetches_list_and_bundle_once(rig: Rig) -> None:
     assert rig.server.asked == [f"/accounts/{bob}/devices", f"/keys/{bob}/1"]
 
 
+async def test_a_device_that_is_listed_no_longer_costs_no_message(rig: Rig) -> None:
+    rig.server.refuses["/keys/"] = "not_found"
+    id = await rig.say()
+    assert await rig.offer() == []
+    assert await rig.alice.state(id) is State.SENDING
+    rig.server.refuses.clear()
+    rig.world.now_ms += 60_000
+    [sent] = await rig.offer()
+    assert sent.id == id
+
+
 async def test_an_offered_message_is_not_offered_again_before_its_time(rig: Rig) -> None:
     id = await rig.say()
     [first] = await rig.offer()

@@ -245,12 +245,7 @@ class Sender:
         for account in missing.lists:
             await self._directory.refresh(account)
         for account, device in missing.bundles:
-            try:
-                bundles[account, device.id] = await self._directory.bundle(account, device)
-            except Refused as refused:
-                if refused.code != "not_found":
-                    raise
-                await self._directory.refresh(account)  # that device is listed no longer
+            bundles[account, device.id] = await self._directory.bundle(account, device)
 
     async def _hold(self, item: Item, error: Offline | Refused) -> None:
         if isinstance(error, Refused) and error.code == "not_found":
