@@ -94,9 +94,9 @@ def _healthy(kept: list[Kept]) -> Iterator[str]:
             for name in ("undecryptable", "damaged", "reader_failed", "resends_refused")
             if (count := getattr(health, name))
         }
-        parked = sum(by not in removed for by in one.parked.values())
+        parked = [id.hex() for id, by in one.parked.items() if by not in removed]
         if parked and one.handset.revoking_ms is None:
-            yield f"{one.handset.name}: {parked} parked"
+            yield f"{one.handset.name}: parked {parked}"
         if wrong or health.dropped:
             yield f"{one.handset.name}: health {wrong} dropped {dict(health.dropped)}"
         for rows in one.rows.values():
