@@ -148,6 +148,9 @@ class Inbox:
         """Try again what is parked of a sender; what waited too long gets a placeholder."""
         effects = Effects()
         self._unpark(db, sender, now_ms, effects)
+        # What waits on is no news: told as such, it would be looked at again without an end.
+        effects.parked = False
+        effects.groups.clear()
         return effects
 
     def _unpark(self, db: apsw.Connection, sender: bytes, now_ms: int, effects: Effects) -> None:

@@ -324,6 +324,11 @@ async def test_a_message_at_a_head_not_yet_read_waits_for_the_log(choir: Choir) 
     await choir.sync(ben.device)
     assert (await health(ben.device)).parked == 1
     assert "at the new head" not in await ben.read(group)
+    device, now_ms = ben.device, choir.clock.now_ms
+    effects = await device.store.write(lambda db: device.inbox.unpark(db, ada.account, now_ms))
+    assert not effects.parked
+    assert not effects.groups
+    assert (await health(device)).parked == 1
     choir.offline.clear()
     await choir.gather(ben)
     assert (await ben.read(group))[-1] == "at the new head"
