@@ -45,7 +45,8 @@ async def test_a_story_ends_as_if_nothing_had_happened(
     async with place(tmp_path, monkeypatch) as here:
         undisturbed = fate(at, how, 0)
         await tell(story(here, monkeypatch, 0), undisturbed)
-        first = 1 + 2 * WAYS.index((at, how)) % min(EVERY, undisturbed.met)
+        # How many steps there are differs a little each time: begin well inside.
+        first = 1 + 2 * WAYS.index((at, how)) % min(EVERY, undisturbed.met // 2 or 1)
         for step in itertools.count(first, EVERY):
             told = fate(at, how, step)
             try:
