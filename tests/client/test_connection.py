@@ -244,6 +244,42 @@ async def test_ticks_that_are_missing_are_asked_for_after_a_reconnect(rig: Rig) 
     assert link.heard(StatusQuery) == [StatusQuery([conversation])]
 
 
+async def test_ticks_are_asked_for_again_once_rows_from_before_the_link_are_here(rig: Rig) -> None:
+    await rig.alice.write_text(rig.bob, "placed, and its answer lost")
+    [frame] = await rig.alice.frames({rig.bob.account: rig.bob})
+    rig.office.post(rig.alice, frame)
+    rows = rig.office.rows(rig.alice.account, 0)
+    link = ScriptedLink()
+    rig.world.links = [link]
+    link.feed(welcome(head=rig.office.position), *rows)
+    link.on_said = lambda frame: (
+        link.end(CLOSES["replaced"].code) if isinstance(frame, StatusQuery) else None
+    )
+    await rig.run()
+    conversation = direct_conversation(rig.alice.account, rig.bob.account)
+    assert link.heard(StatusQuery) == [StatusQuery([conversation])]
+
+
+async def test_ticks_are_asked_for_when_a_repeated_try_was_answered(rig: Rig) -> None:
+    await rig.alice.write_text(rig.bob, "placed, and its answer lost")
+    [frame] = await rig.alice.frames({rig.bob.account: rig.bob})
+    answer = rig.office.post(rig.alice, frame)
+    link = ScriptedLink()
+    rig.world.links = [link]
+
+    def on_said(said: object) -> None:
+        if isinstance(said, Send):
+            link.feed(answer)
+        if isinstance(said, StatusQuery):
+            link.end(CLOSES["replaced"].code)
+
+    link.on_said = on_said
+    link.feed(welcome())
+    await rig.run()
+    conversation = direct_conversation(rig.alice.account, rig.bob.account)
+    assert link.heard(StatusQuery) == [StatusQuery([conversation])]
+
+
 async def test_the_client_pings_as_often_as_the_server_asks(rig: Rig) -> None:
     link = ScriptedLink()
     rig.world.links = [link]

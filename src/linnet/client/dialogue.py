@@ -92,7 +92,7 @@ class Dialogue:
         self._parts = parts
         self._link = link
         self._session = Session(Side.CLIENT)
-        self._position = 0
+        self._position = self._head = 0
         self._stuck = 0
         self._leave_within_s: asyncio.Queue[int] = asyncio.Queue(1)
 
@@ -187,6 +187,7 @@ class Dialogue:
             raise Silent from None
         self._session.receive(type(welcome))
         assert isinstance(welcome, Welcome)  # the session table lets nothing else through
+        self._head = welcome.head
         await self._remember(welcome)
         return welcome.limits
 
@@ -203,7 +204,9 @@ class Dialogue:
         await self._parts.store.write(store)
 
     async def _ask_for_ticks(self) -> None:
-        conversations = await self._parts.store.read(history.unticked)
+        self._ask_about(await self._parts.store.read(history.unticked))
+
+    def _ask_about(self, conversations: list[bytes]) -> None:
         for start in range(0, len(conversations), STATUS_CONVERSATIONS):
             self._say(StatusQuery(conversations[start : start + STATUS_CONVERSATIONS]))
 
@@ -220,8 +223,13 @@ class Dialogue:
             then=lambda effects: carry_out(effects, parts),
         )
         if effects.ack is not None:
+            behind = self._position < self._head
             self._position, self._stuck = effects.ack, 0
             self._say(Ack(effects.ack))
+            if behind and self._position >= self._head:
+                await self._ask_for_ticks()  # of what was placed before this link was live
+        if effects.unticked:
+            self._ask_about(sorted(effects.unticked))
         for frame in frames:
             self._react(frame)
         if effects.gap:

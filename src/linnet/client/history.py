@@ -236,6 +236,12 @@ def mark(db: apsw.Connection, conversation: bytes, account: bytes) -> tuple[Inte
     return () if row is None else msgspec.msgpack.decode(row[0], type=tuple[Interval, ...])
 
 
+def marked(db: apsw.Connection, conversation: bytes) -> list[bytes]:
+    """Members of whom it is known that they have something of a conversation."""
+    rows = every(db, "SELECT account FROM marks WHERE conversation = ?", (conversation,))
+    return [row[0] for row in rows]
+
+
 def tick(db: apsw.Connection, me: bytes, peer: bytes, conversation: bytes) -> list[MessageId]:
     """Turn `sent` into `delivered` where `peer` has the message; those that turned."""
     known = mark(db, conversation, peer)

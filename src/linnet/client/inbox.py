@@ -71,6 +71,9 @@ class Effects:
     gap: bool = False
     answered: list[bytes] = field(default_factory=list)
     over: list[bytes] = field(default_factory=list)
+    unticked: set[bytes] = field(default_factory=set)
+    """Conversations with messages that were accepted some time ago, perhaps before this link: their
+    ticks may have been told to nobody."""
     parked: bool = False
     read: bool = False
     keys_low: bool = False
@@ -172,7 +175,9 @@ class Inbox:
         if step is not Step.TAKE:
             return position
         if isinstance(frame, Deliver):
-            self._file(db, frame, now_ms, effects)
+            filed = self._file(db, frame, now_ms, effects)
+            if filed is Filed.SHOWN and frame.sender == self._me and frame.kind != SENDER_KEY:
+                self._tick_late(db, frame.conversation, effects)
         elif isinstance(frame, Own):
             self._settle(db, frame, now_ms, effects)
         return frame.position
@@ -209,6 +214,8 @@ class Inbox:
             peer = accepted.peer(db, frame.id)
             if peer is not None:
                 self._tick(db, event.conversation, peer, effects, frame.id)  # type: ignore[union-attr]
+        if settled.events and isinstance(frame, Sent) and not frame.position:
+            effects.unticked |= {event.conversation for event in settled.events}  # type: ignore[union-attr]
 
     def _file(
         self,
@@ -312,10 +319,20 @@ class Inbox:
 
     def _status(self, db: apsw.Connection, frame: Status, effects: Effects) -> None:
         history.unite_mark(db, frame.conversation, frame.account, frame.delivered)
+        self._tick_by(db, frame.conversation, frame.account, effects)
+
+    def _tick_late(self, db: apsw.Connection, conversation: bytes, effects: Effects) -> None:
+        """A message of another own device is here: the report that somebody has it may have been
+        faster."""
+        for account in history.marked(db, conversation):
+            self._tick_by(db, conversation, account, effects)
+
+    def _tick_by(
+        self, db: apsw.Connection, conversation: bytes, account: bytes, effects: Effects
+    ) -> None:
         # That one's own other devices have it ticks nothing, except in notes to self.
-        notes = direct_conversation(self._me, self._me)
-        if frame.account != self._me or frame.conversation == notes:
-            self._tick(db, frame.conversation, frame.account, effects)
+        if account != self._me or conversation == direct_conversation(self._me, self._me):
+            self._tick(db, conversation, account, effects)
 
     def _tick(
         self,
