@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from linnet.wire.ids import (
     AccountId,
+    GroupId,
     direct_conversation,
     is_message_id,
     message_id,
@@ -18,6 +19,7 @@ from linnet.wire.ids import (
     parse,
     show,
     to_account,
+    to_group,
 )
 
 accounts = st.binary(min_size=16, max_size=16).map(AccountId)
@@ -88,6 +90,10 @@ def test_different_pairs_have_different_conversations(
 
 def test_an_address_names_its_kind_first() -> None:
     assert to_account(AccountId(b"a" * 16)) == b"\x01" + b"a" * 16
+
+
+def test_the_address_of_a_group_is_no_address_of_an_account() -> None:
+    assert to_group(GroupId(bytes(16))) == b"\x02" + bytes(16)
 
 
 @given(st.binary(min_size=16, max_size=16))
