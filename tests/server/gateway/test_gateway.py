@@ -657,6 +657,36 @@ async def test_a_crash_between_ack_and_watermark_costs_no_tick() -> None:
         await nothing_more(bob)
 
 
+async def test_nothing_new_can_be_acknowledged_before_the_resume_is_folded() -> None:
+    """Or a crash between the two would lose the ticks of what the resume acknowledged."""
+
+    class Slow(MemoryTimeline):
+        slow = False
+        gate = asyncio.Event()
+
+        async def page(
+            self, mailbox: bytes, since: int, most_rows: int, most_bytes: int
+        ) -> Sequence[Entry]:
+            if self.slow:
+                await self.gate.wait()
+            return await super().page(mailbox, since, most_rows, most_bytes)
+
+    timeline = Slow()
+    async with opened(timeline=timeline) as desk:
+        (position,) = await wrote(desk, 1)
+        alice = await desk.join(ALICE, resume=(await desk.positions(ALICE))[-1])
+        timeline.slow = True
+        bob = await desk.join(BOB, resume=position)
+        await desk.put(send(fresh_id(1), to=BOB))
+        assert await nothing_more(bob) > position
+        assert isinstance(await alice.hear(), Own | Sent)
+        await nothing_more(alice)
+        timeline.gate.set()
+        (row,) = await rows(bob, 1)
+        assert row.prev == position
+        assert await alice.hear() == Status(row.conversation, BOB, [(1, 1)])
+
+
 async def test_status_is_told_to_members_alone() -> None:
     async with opened() as desk:
         bob = await desk.join(BOB)

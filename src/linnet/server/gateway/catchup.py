@@ -35,8 +35,12 @@ class CatchUp:
         self._spawn = spawn
 
     def start(self, connection: Connection) -> None:
-        """Start reading pages for a socket that is behind, has room, and is not at it already."""
-        if not connection.is_live():
+        """Start reading pages for a socket that is behind, has room, and is not at it already.
+
+        Not before its resume is folded: an ack of what comes after would be taken for an ack of
+        that too, and if this server died then, nobody would be told of it any more.
+        """
+        if not connection.is_live() or connection.folding:
             return
         window = connection.window
         if connection.catching_up or connection.choked or not (window.behind and window.has_room()):
@@ -93,22 +97,21 @@ class CatchUp:
         self.start(connection)
 
     async def fold(self, connection: Connection, since: int, until: int) -> None:
-        """Resume is an ack: fold what was committed but acknowledged on no socket."""
+        """Resume is an ack: fold what was committed but acknowledged on no socket; then go on."""
         config = self._config
-        try:
-            while since < until and connection.is_live():
-                page = await self._timeline.page(
-                    connection.mailbox, since, config.page_rows, config.page_bytes
-                )
-                rows = [entry for entry in page if entry.position <= until]
-                gap = rows[0].prev if rows and rows[0].prev > since else 0
-                since = rows[-1].position if rows else until
-                runs = runs_of(_others(rows, connection), connection.account, gap)
-                self._delivery.ack(
-                    Committed(connection.account, connection.device, since, runs, gap)
-                )
-        finally:
-            connection.folding = False
+        while since < until:
+            page = await self._timeline.page(
+                connection.mailbox, since, config.page_rows, config.page_bytes
+            )
+            if not connection.is_live():
+                return
+            rows = [entry for entry in page if entry.position <= until]
+            gap = rows[0].prev if rows and rows[0].prev > since else 0
+            since = rows[-1].position if rows else until
+            runs = runs_of(_others(rows, connection), connection.account, gap)
+            self._delivery.ack(Committed(connection.account, connection.device, since, runs, gap))
+        connection.folding = False
+        self.start(connection)
 
 
 def _others(rows: list[Entry], connection: Connection) -> list[tuple[int, Accepted, bool]]:

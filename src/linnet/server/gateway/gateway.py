@@ -229,15 +229,14 @@ class Gateway:
             await self.delivery.raise_epoch(proved)
         if not connection.is_at(State.GREETED):
             return
+        connection.folding = proved <= head and acked < said.resume
         self._go_live(connection, max(head, connection.head), where.set)
         if proved > head:
             # The store went back, and rows may have been numbered below the cursor since: the
             # device starts from its last ack that this store knows, and drops what it has.
             self._catch_up.resync(connection, acked)
-        elif acked < said.resume:
-            connection.folding = self._spawn(
-                connection, self._catch_up.fold(connection, acked, said.resume)
-            )
+        elif connection.folding:
+            self._spawn(connection, self._catch_up.fold(connection, acked, said.resume))
 
     def _go_live(self, connection: Connection, head: int, set: int) -> None:
         """Say welcome, and follow notices at once if there is nothing to catch up with."""
@@ -246,7 +245,7 @@ class Gateway:
         proof = self._proof(connection.mailbox, head)
         now_ms = self._clock.steady_ms()
         connection.send(Welcome(head, proof, now_ms, self.config.session, set))
-        connection.window.behind = head > connection.window.pushed
+        connection.window.behind = connection.folding or head > connection.window.pushed
         self.catch_up_if_behind(connection)
 
     def acknowledged(self, accepted: Accepted) -> None:
