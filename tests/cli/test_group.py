@@ -126,6 +126,12 @@ def test_a_group_is_changed_by_its_admins_alone(town: Town) -> None:
     assert "not a member of it any more" in town("dan", "group", "show", group).out
 
 
+def test_what_is_said_to_nobody_else_has_arrived_once_it_is_sent(town: Town) -> None:
+    assert town("ada", "group", "create", "Diary").code == 0
+    sent = town("ada", "send", "Diary", "Rain.", "--delivered")
+    assert (sent.code, sent.out, sent.err) == (0, "✓ sent\n", "")
+
+
 def test_a_group_that_cannot_be_told_is_asked_for_by_id(town: Town) -> None:
     town.group("Twins", "ben")
     town.group("Twins", "cleo")

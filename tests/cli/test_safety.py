@@ -74,6 +74,12 @@ def test_what_differs_is_an_error_and_marks_nothing(town: Town) -> None:
     assert not town.safety("alice", CAROL)["verified"]
 
 
+def test_one_has_no_safety_number_with_oneself(town: Town) -> None:
+    ran = linnet("safety", ALICE, "--verified", "--dir", town.home / "alice")
+    assert (ran.code, ran.out) == (1, "")
+    assert "that is you" in ran.err
+
+
 def test_nothing_goes_to_a_number_s_new_account_before_a_person_accepts_it(town: Town) -> None:
     alice, bob = town.home / "alice", town.home / "bob"
     assert linnet("send", ALICE, "to the old one", "--dir", bob).code == 0

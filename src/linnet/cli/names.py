@@ -90,7 +90,7 @@ async def addressee(client: Client, text: str) -> AccountId | str | GroupInfo:
     if group is not None:
         return group
     with suppress(ValueError):
-        return AccountId(parse(text))
+        return AccountId(parse(text))  # no group of this id, and a title is no id
     await brought_up_to_date(client)
     group = await known_group(client, text)
     if group is None:
@@ -117,26 +117,36 @@ async def the_group(client: Client, text: str) -> GroupInfo:
 
 async def known_group(client: Client, text: str) -> GroupInfo | None:
     """As `the_group`, among the groups that are known here already; None if there is none."""
-    with suppress(ValueError, GroupRefused):
-        return await client.groups.info(GroupId(parse(text)))
+    with suppress(ValueError):
+        id = GroupId(parse(text))
+        try:
+            return await client.groups.info(id)
+        except GroupRefused:  # whoever gives a group an id for a title gets nothing by it
+            return None
     found = matching(await client.groups.all(), text)
     if len(found) > 1:
-        ids = ", ".join(show(info.group)[:SHORT] for info in found)
+        shown = len(show(found[0].group)) if any(_by_id(info, text) for info in found) else SHORT
+        ids = ", ".join(show(info.group)[:shown] for info in found)
         raise Failure(
             f"{len(found)} groups can be meant by {text!r}.",
             f"They are {ids}.",
-            "Write the beginning of an id instead.",
+            "Write the beginning of an id instead, or all of it.",
         )
     return found[0] if found else None
 
 
 def matching(groups: Sequence[GroupInfo], text: str) -> list[GroupInfo]:
-    """The groups that a text may mean: by title, else by title in other letters, else by id."""
-    for fits in (_by_title, _by_title_of_any_case, _by_id):
+    """The groups that a text may mean: by title, else by title in other letters; and by id.
+
+    Anybody may add this account to a group with any title, so a title that is the beginning of
+    another group's id does not stand for that id: both are meant.
+    """
+    by_id = [info for info in groups if _by_id(info, text)]
+    for fits in (_by_title, _by_title_of_any_case):
         found = [info for info in groups if fits(info, text)]
         if found:
-            return found
-    return []
+            return found + [info for info in by_id if info not in found]
+    return by_id
 
 
 def _by_title(info: GroupInfo, text: str) -> bool:

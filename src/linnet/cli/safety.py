@@ -70,6 +70,8 @@ async def _safety(directory: Path, to: str, wish: Wish, qr: bool, as_json: bool)
     whom = recipient(to)
     async with opened(directory) as client:
         account, moved = await _found(client, whom)
+        if account == client.account:
+            raise Failure("that is you: a safety number is of two people.")
         standing = await client.safety.standing(account)
         if wish.compare is not None and not _same(standing, wish.compare):
             raise _differ()

@@ -76,9 +76,10 @@ async def deliver(
     from linnet.cli.accounts import opened
     from linnet.client import State
 
-    wanted = State.DELIVERED if delivered else State.SENT
     async with opened(directory) as client:
         to = await find(client)
+        alone = not isinstance(to, bytes | str) and to.members.keys() == {client.account}
+        wanted = State.DELIVERED if delivered and not alone else State.SENT
         id = await _taken(client, to, text)
         reason = ""
         with suppress(TimeoutError):
