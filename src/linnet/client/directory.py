@@ -9,7 +9,7 @@ from typing import Final
 
 import apsw
 
-from linnet.client import device_alerts, list_alarms, lists, parking
+from linnet.client import device_alerts, list_alarms, lists, parking, unobtainable
 from linnet.client.environment import Environment
 from linnet.client.errors import NotTrusted, Offline, Refused
 from linnet.client.events import Event, IdentityChanged
@@ -78,7 +78,8 @@ class Directory:
 
     async def refresh_all(self, accounts: Sequence[bytes]) -> None:
         """As `refresh` for many. A list that is not what it claims is passed over, and so is an
-        account that is not there. Raises Offline, Refused, LoggedOut."""
+        account that is not there (`linnet.client.unobtainable`). Raises Offline, Refused,
+        LoggedOut."""
         for start in range(0, len(accounts), LISTS_AT_ONCE):
             some = list(accounts[start : start + LISTS_AT_ONCE])
             found = await self._tokens.use(
@@ -93,6 +94,7 @@ class Directory:
                 now_ms: int = now_ms,
             ) -> tuple[list[Event], bool]:
                 told = [event for it in found for event in _adopted(db, it, wanted, now_ms)]
+                unobtainable.answered(db, wanted, now_ms)
                 return told, not set(wanted).isdisjoint(parking.senders(db))
 
             told, parked = await self._store.write(adopt)

@@ -230,16 +230,17 @@ class Sender:
                 self.tell(event)
             if found.nothing:
                 raise NotYet
-            await self._fetch(found, bundles)
+            await self._fetch(item, found, bundles)
             fetched.update(found.lists)
         raise Offline("device lists keep changing")
 
-    async def _fetch(self, missing: Missing, bundles: dict[Peer, PreKeyBundle]) -> None:
+    async def _fetch(self, item: Item, missing: Missing, bundles: dict[Peer, PreKeyBundle]) -> None:
         for group in missing.groups:
             await self._read_log(group)
         if missing.witnesses:
             await self._directory.refresh_all(missing.witnesses)
-        if len(missing.lists) > 2:
+        # What one member's list is must not decide about a message to all others.
+        if len(missing.lists) > 2 or item.way is Way.GROUP:
             await self._directory.refresh_all(missing.lists)
             return
         for account in missing.lists:

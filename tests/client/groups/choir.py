@@ -6,6 +6,7 @@ Entries are taken by the fold that the server runs, messages are decided by
 told to another log than the others.
 """
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ import msgspec
 from tests.client.post_office import Device
 from tests.client.town import House, Town
 
-from linnet.client import answers, facts, history, keys, parking
+from linnet.client import answers, facts, history, keys, parking, unobtainable
 from linnet.client.directory import Directory
 from linnet.client.environment import Environment
 from linnet.client.errors import NotTrusted, Offline, Refused, Unaddressed
@@ -217,12 +218,21 @@ class Choir(Town):
                     await singer.keeper.refresh(group)
                 except (Offline, Refused):
                     return None
-            for account in found.lists:
-                await self.fetch(device, account)
+            await self._fetch_all(device, found.lists)
             for account, listed in found.bundles:
                 bundle = await self._bundle(self.houses[account][listed.id])
                 bundles[account, listed.id] = checked_bundle(bundle, listed)
         return None
+
+    async def _fetch_all(self, device: Device, accounts: tuple[bytes, ...]) -> None:
+        """What `Directory.refresh_all` does."""
+        for account in accounts:
+            with contextlib.suppress(NotTrusted):
+                await self.fetch(device, account)
+        if not accounts:
+            return
+        now_ms = self.clock.now_ms
+        await device.store.write(lambda db: unobtainable.answered(db, accounts, now_ms))
 
     async def _bundle(self, device: Device) -> rest.Bundle:
         """A bundle with one-time keys that nobody was given before."""

@@ -1,8 +1,10 @@
 """The audience of a group: the devices that what we send to it is encrypted for.
 
 Who is a member is what the log says, and which devices a member has is what its own list says; the
-server's roster has no part in it. Judging 1,024 lists takes time, so what was found is kept while
-nothing that it follows from has changed.
+server's roster has no part in it. A member who shows another account key than the log names gets
+nothing until `rekey`, one whose lists contradict each other nothing while the alarm is on; of one
+that is narrowed, or whose list cannot be had, the main device alone. Judging 1,024 lists takes
+time, so what was found is kept while nothing that it follows from has changed.
 """
 
 from collections.abc import Mapping
@@ -12,11 +14,13 @@ from typing import Final
 
 import apsw
 
-from linnet.client import addressees, list_alarms, lists, resends
+from linnet.client import addressees, list_alarms, lists, resends, unobtainable
+from linnet.client.lists import Held
 from linnet.client.sessions import Peer
 from linnet.client.sql import number
 from linnet.crypto.sender_key_rotation import Holder
 from linnet.signing.group_state import GroupState
+from linnet.signing.list_format import ListedDevice
 
 REJUDGE_MS: Final = 600_000
 """Lists expire, and narrow, with time: an audience is good for so long."""
@@ -73,21 +77,20 @@ class Audiences:
     def _judged(
         self, db: apsw.Connection, state: GroupState, changes: int, now_ms: int
     ) -> Audience | Unlisted:
-        """Every device that may read. A member who shows another account key than the log names
-        gets nothing until `rekey`, one whose lists contradict each other nothing while the alarm is
-        on; of one that is narrowed, the main device alone."""
+        """Every device that may read, by the lists held; or whose lists must be fetched."""
         devices: dict[Holder, bytes] = {}
         missing = []
         for account, member in state.members.items():
             held = lists.held(db, account)
-            if held is None or held.stale(now_ms):
+            if held is not None and _shut_out(db, held):
+                continue  # first: no list that could be fetched would change that
+            wanting = held is None or held.stale(now_ms)
+            if wanting and not unobtainable.given_up(db, account, now_ms):
                 missing.append(account)
                 continue
-            if held.list.key != member.account_key or held.key_changed:
+            if held is None or held.list.key != member.account_key:
                 continue
-            if list_alarms.sounds(db, account):
-                continue
-            for device in held.recipients(now_ms):
+            for device in _primary(held) if wanting else held.recipients(now_ms):
                 if (account, device.id) != self._me:
                     devices[Holder(account, member.account_key, device.id)] = device.key
         if missing:
@@ -95,6 +98,17 @@ class Audiences:
         resends.note_primaries(db, {holder.account for holder in devices})
         packed = addressees.packed(db, _addressees(devices))
         return Audience(state.head, changes, now_ms, devices, _name(devices), packed)
+
+
+def _shut_out(db: apsw.Connection, held: Held) -> bool:
+    """Whether a member gets nothing until a person has looked: it shows another account key, or its
+    lists contradict each other."""
+    return held.key_changed or list_alarms.sounds(db, held.list.account)
+
+
+def _primary(held: Held) -> tuple[ListedDevice, ...]:
+    """The main device alone, of a member whose newest list cannot be had."""
+    return tuple(device for device in held.list.devices if device.id == held.list.primary)
 
 
 def _addressees(devices: Mapping[Holder, bytes]) -> addressees.Addressees:
