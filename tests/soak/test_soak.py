@@ -36,6 +36,9 @@ NAMES = ("ada", "ben", "cleo", "dan")
 DEVICES = (3, 2, 3, 2)
 STORM_EVERY_S = 1.2
 KILL_EVERY_S = 12.0
+LOOK_EVERY_S = 2.0
+ACCEPT_AFTER = 5
+"""Looks."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(int(SECONDS + QUIET_WITHIN_S + 180))]
 
@@ -95,7 +98,8 @@ async def begin(acts: Acts, people: list[Person]) -> None:
 
 
 async def look_at_groups(people: list[Person], journal: Journal) -> None:
-    """Where a removed device signed something, an admin who has seen it goes on from there."""
+    """Where a removed device signed something, an admin who has seen it goes on from there; where
+    no admin of then is left to, everybody accepts it."""
     for person in people:
         for group, state in kept(person.main).groups.items():
             if state.holding and (person.account, Role.ADMIN.name) in state.members:
@@ -105,6 +109,15 @@ async def look_at_groups(people: list[Person], journal: Journal) -> None:
                     await client.groups.retitle(GroupId(group), "seen")
 
 
+async def accept_what_is_held(people: list[Person]) -> None:
+    """As said: devices have seen what admins made of it by now."""
+    for handset in everybody(people, lambda it: it.revoking_ms is None):
+        for group, state in kept(handset).groups.items():
+            if state.holding and handset.client is not None:
+                handset.note("accepts what is held", group.hex()[:8])
+                await handset.client.groups.accept_held(GroupId(group))
+
+
 async def quiet(people: list[Person], acts: Acts) -> tuple[list[Kept], list[str]]:
     """Wait until nothing is wrong any more, with an end to the patience."""
     found: list[str] = []
@@ -112,9 +125,11 @@ async def quiet(people: list[Person], acts: Acts) -> tuple[list[Kept], list[str]
     removing = {
         it: it.revoking_ms for it in everybody(people, lambda it: it.revoking_ms is not None)
     }
-    for _ in range(int(QUIET_WITHIN_S / 2)):
-        await asyncio.sleep(2.0)
+    for turn in range(int(QUIET_WITHIN_S / LOOK_EVERY_S)):
+        await asyncio.sleep(LOOK_EVERY_S)
         await look_at_groups(people, acts.people[0].world.journal)
+        if turn >= ACCEPT_AFTER:
+            await accept_what_is_held(people)
         listed = {p.account: kept(p.main).listed for p in people}
         for handset, since_ms in removing.items():
             # It may have been cut off before it was signed, or be published yet.

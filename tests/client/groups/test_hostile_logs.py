@@ -214,6 +214,25 @@ async def test_a_revoked_laptop_signing_under_the_old_list_is_held(choir: Choir)
     assert not await ben.device.store.read(outbox.busy)
 
 
+async def test_what_is_held_lets_go_on_who_accepts_it(choir: Choir) -> None:
+    (ada, ben, cleo), group = await met(choir, 3)
+    laptop = await choir.another(ada)
+    await choir.connect(ada, ben, cleo, laptop)
+    await laptop.groups.leave(group)
+    choir.revoke(ada, 2)
+    await choir.fetch(ben.device, ada.account)
+    await choir.connect(ben)
+    assert choir.events(ben, GroupHeld) == [GroupHeld(group, ada.account)]
+    await ben.text(group, "is she gone?")
+    await choir.gather(ben)
+    assert await ben.device.store.read(outbox.busy)
+    await ben.groups.accept_held(group)
+    assert ada.account not in (await ben.info(group)).members
+    await choir.connect(cleo)
+    await choir.gather(ben, cleo)
+    assert (await cleo.read(group))[-1] == "is she gone?"
+
+
 async def test_an_admin_whose_device_was_removed_confirms_its_new_list(choir: Choir) -> None:
     (ada, ben, cleo), group = await met(choir, 3)
     laptop = await choir.another(ada)

@@ -7,10 +7,10 @@ from tests.signing.people import Person, after, create, entry
 from linnet.client import addressees, lists
 from linnet.client.errors import NotTrusted
 from linnet.client.groups import book, log
-from linnet.client.groups.events import GroupHeld, GroupJoined, GroupLeft
+from linnet.client.groups.events import GroupChanged, GroupHeld, GroupJoined, GroupLeft
 from linnet.client.groups.log import Member, Page
 from linnet.client.schema import MIGRATIONS
-from linnet.signing.group_changes import Add, Change, Confirm, Promote, Remove
+from linnet.signing.group_changes import Add, Change, Confirm, Leave, Promote, Remove
 from linnet.signing.group_fold import found
 from linnet.signing.group_state import GroupState
 from linnet.signing.objects import SignedObject
@@ -118,6 +118,27 @@ def test_what_a_removed_device_signed_is_held_until_an_admin_builds_on_it(
     log.take(db, story.page(2), me(ben), NOW_MS)
     assert not group(db, story).holding
     assert cleo.account not in group(db, story).settled.members
+
+
+def test_what_nobody_is_left_to_release_takes_effect_where_a_person_says_so(
+    db: apsw.Connection,
+) -> None:
+    ada, ben, cleo = people("ada", "ben", "cleo")
+    laptop = ada.link()
+    story = Story(ada, ben, cleo)
+    met(db, ada, ben, cleo)
+    log.take(db, story.page(), me(cleo), NOW_MS)
+    story.then(ada, Leave(), device=laptop)
+    ada.revoke(laptop)
+    met(db, ada)
+    heir = min(ben, cleo, key=lambda person: person.account)
+    story.then(heir, Confirm())
+    log.take(db, story.page(1), me(cleo), NOW_MS)
+    assert group(db, story).holding
+    told = log.release(db, story.group, me(cleo), NOW_MS)
+    assert [it.what for it in told if isinstance(it, GroupChanged)] == ["leave", "confirm"]
+    assert group(db, story).settled == story.state
+    assert log.release(db, story.group, me(cleo), NOW_MS) == []
 
 
 def test_who_was_added_and_removed_while_away_was_there_and_left(db: apsw.Connection) -> None:

@@ -210,6 +210,11 @@ def entries(db: apsw.Connection, id: bytes, after: int = 0, until: int = 1 << 53
     return [Kept(version, SignedObject(body, sig), bool(s)) for version, body, sig, s in rows]
 
 
+def trust(db: apsw.Connection, id: bytes) -> None:
+    """No entry that is kept is suspect any more."""
+    db.execute("UPDATE group_entries SET suspect = 0 WHERE id = ?", (id,))
+
+
 def keep_lists(db: apsw.Connection, lists: Iterable[SignedObject]) -> None:
     """Keep lists that entries cite."""
     db.executemany(

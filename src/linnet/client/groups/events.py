@@ -35,7 +35,8 @@ class GroupChanged:
 @dataclass(frozen=True, slots=True)
 class GroupHeld:
     """Entries of the log take no effect: a device of `by` signed that is not listed any more, and
-    it may have done so since. Until an admin changes something on top of them, nothing is sent."""
+    it may have done so since. Until an admin changes something on top of them, or
+    `Groups.accept_held` is called here, nothing is sent."""
 
     group: GroupId
     by: AccountId

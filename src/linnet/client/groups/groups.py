@@ -202,6 +202,15 @@ class Groups:
         last take effect. Done without being asked where nothing of the kind is held back."""
         await self._change(group, changes.plain(Confirm()))
 
+    async def accept_held(self, group: GroupId) -> None:
+        """Let what is held back in a group (`GroupHeld`) take effect on this device.
+
+        For a person who has asked around: it may be what a removed device signed after its removal.
+        An admin need not do this: a change of theirs lets it take effect for everybody.
+        """
+        await self._open().keeper.release(group)
+        self.wake()
+
     # ---- how
 
     async def _change(self, group: GroupId, make: Make) -> None:

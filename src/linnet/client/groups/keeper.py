@@ -188,6 +188,13 @@ class Keeper:
                 return
         await self.refresh(group)
 
+    async def release(self, group: bytes) -> None:
+        """The person takes what is held back as it is."""
+        now_ms = self._world.now_ms()
+        for event in await self._store.write(lambda db: log.release(db, group, self.me, now_ms)):
+            self._tell(event)
+        self._moved()
+
     async def settle(self, group: bytes) -> bool:
         """Bring the server the change of ours that waits. True if it is in the log now.
 

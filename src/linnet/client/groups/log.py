@@ -96,6 +96,15 @@ def take(db: apsw.Connection, page: Page, me: Member, now_ms: int) -> list[Group
     return _settle(db, reading, me, now_ms)
 
 
+def release(db: apsw.Connection, group: bytes, me: Member, now_ms: int) -> list[GroupEvent]:
+    """The person takes what is held back as it is: it takes effect on this device. What to tell."""
+    held = book.group(db, group)
+    if held is None or not held.holding:
+        return []
+    book.trust(db, group)
+    return _settle(db, _begin(db, group), me, now_ms)
+
+
 def state_at(db: apsw.Connection, group: bytes, version: int) -> GroupState | None:
     """The group as the entry of this version left it; None beyond what is kept."""
     held = book.group(db, group)
