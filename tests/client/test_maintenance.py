@@ -30,8 +30,9 @@ from linnet.client.rest import Api
 from linnet.client.sender import Sender
 from linnet.client.tokens import Tokens
 from linnet.crypto.errors import BadKey
-from linnet.signing.device_list import decode_list
+from linnet.signing.device_list import DeviceList, decode_list
 from linnet.signing.errors import ListReason, ListRejected
+from linnet.signing.list_clock import is_early, is_expired
 from linnet.wire import rest
 from linnet.wire.frames import FULL, Deliver
 
@@ -40,11 +41,14 @@ DAY_MS = 86_400_000
 
 @dataclass
 class Server:
-    """Answers what maintenance asks; `down` names paths that fail after they were carried out."""
+    """Answers what maintenance asks; `down` names paths that fail after they were carried out.
+    With a `clock` lists are refused whose time is over, or has not come."""
 
     count: rest.KeyCount = field(default_factory=lambda: rest.KeyCount(one_time=100, kem=20))
     down: set[str] = field(default_factory=set)
     newest_list: int | None = None
+    clock: Callable[[], int] | None = None
+    shown: rest.Signed = field(default_factory=lambda: rest.Signed(body=b"?", sig=bytes(64)))
     got: list[tuple[str, bytes]] = field(default_factory=list)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -53,16 +57,24 @@ class Server:
             self.got.append((path, request.content))
         if path in self.down:
             raise httpx.ReadError("the reply was lost")
+        if path.startswith("/accounts/"):
+            answer = rest.DeviceListAnswer(list=self.shown)
+            return httpx.Response(200, content=msgspec.json.encode(answer))
+        if path == "/devices/list" and self.clock is not None:
+            listed = decode_list(msgspec.json.decode(request.content, type=rest.Signed).body)
+            now_s = self.clock() // 1000
+            if is_expired(listed, now_s) or is_early(listed, now_s):
+                return problem("list_rejected")
         if path == "/devices/list" and self.newest_list is not None:
             body = msgspec.json.decode(request.content, type=rest.Signed).body
             version = decode_list(body).version
             if version not in (self.newest_list, self.newest_list + 1):
                 return problem("conflict")
             self.newest_list = version
-        answer: object = self.count
+        counted: object = self.count
         if path == "/devices/list":
-            answer = rest.ListAccepted(version=2, set=1)
-        return httpx.Response(200, content=msgspec.json.encode(answer))
+            counted = rest.ListAccepted(version=2, set=1)
+        return httpx.Response(200, content=msgspec.json.encode(counted))
 
 
 @dataclass
@@ -157,6 +169,42 @@ async def test_a_server_whose_store_went_back_gets_the_held_list_again_before_th
     held = await rig.device.store.read(lambda db: lists.held(db, rig.device.account))
     assert held is not None
     assert held.list.version == 3
+
+
+async def test_a_signed_list_that_ran_out_before_it_was_uploaded_is_passed_over(rig: Rig) -> None:
+    rig.world.now_ms += 8 * DAY_MS
+    rig.server.down = {"/devices/list"}
+    with pytest.raises(Offline):
+        await rig.maintenance.once()
+    rig.server.down, rig.server.clock = set(), lambda: rig.world.now_ms
+    rig.world.now_ms += 60 * DAY_MS
+    await rig.maintenance.once()
+    second, again, next_one = rig.bodies("/devices/list")
+    assert second == again
+    third = _listed(next_one)
+    assert (third.version, third.set) == (3, 1)
+    held = await rig.device.store.read(lambda db: lists.held(db, rig.device.account))
+    assert held is not None
+    assert held.list == third
+
+
+async def test_a_list_signed_by_a_clock_that_was_wrong_is_passed_over_once_it_is_right(
+    rig: Rig,
+) -> None:
+    rig.server.clock = lambda: START_MS
+    rig.world.now_ms += 40 * DAY_MS
+    for _ in range(2):
+        with pytest.raises(Refused, match="list_rejected"):
+            await rig.maintenance.once()
+    assert {_listed(body).version for body in rig.bodies("/devices/list")} == {2}
+    rig.world.now_ms = START_MS
+    await rig.maintenance.once()
+    listed = _listed(rig.bodies("/devices/list")[-1])
+    assert (listed.version, listed.issued) == (3, START_MS // 1000)
+
+
+def _listed(body: bytes) -> DeviceList:
+    return decode_list(msgspec.json.decode(body, type=rest.Signed).body)
 
 
 async def test_keys_whose_upload_was_lost_are_uploaded_again(rig: Rig) -> None:

@@ -1,9 +1,9 @@
 """The own device list, on the main device: sign, store, upload, hold.
 
 A signed version is never abandoned: it is stored before anything of it leaves, its very bytes are
-uploaded until the server has them, and nothing else is signed meanwhile. A link that lapsed with
-its list signed is passed over by a version that lists the others alone. What a list says is decided
-by those who change it.
+uploaded until the server has them, and nothing else is signed meanwhile. What the server will never
+take, because a link lapsed or the list itself ran out while it waited, is passed over by the next
+version. What a list says is decided by those who change it.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from linnet.client.store import Store
 from linnet.client.tokens import Tokens
 from linnet.signing.device_list import decode_list, next_list
 from linnet.signing.keys import KeyPair, Rng
+from linnet.signing.list_clock import is_early, is_expired
 from linnet.signing.list_revision import signed_again
 from linnet.signing.objects import SignedObject
 
@@ -120,16 +121,28 @@ class OwnList:
             await self._upload(obj, waiting.link)
         except Refused as refusal:
             if not await self._has(obj):
-                if not waiting.link or refusal.code not in _LINK_OVER:
-                    raise
-                await self._pass_over(obj)
-                raise LinkFailed(
-                    "lapsed",
-                    "the new device was not linked in time, and nothing of it is active."
-                    " Start again on the new device",
-                ) from refusal
+                return await self._refused(waiting, refusal)
         for event in await self._store.write(lambda db: self._hold(db, obj)):
             self._tell(event)
+
+    async def _refused(self, waiting: SignedList, refusal: Refused) -> None:
+        """Pass over a list that the server will never take: its link lapsed, or its time ran out,
+        or has not come, while it waited here. Raises LinkFailed for a link, else `refusal`."""
+        if waiting.link and refusal.code in _LINK_OVER:
+            await self._pass_over(waiting)
+            raise LinkFailed(
+                "lapsed",
+                "the new device was not linked in time, and nothing of it is active."
+                " Start again on the new device",
+            ) from refusal
+        if refusal.code != "list_rejected" or not self._out_of_time(waiting):
+            raise refusal
+        await self._pass_over(waiting)
+
+    def _out_of_time(self, waiting: SignedList) -> bool:
+        """By this device's clock, which may have been another when it signed."""
+        listed, now_s = decode_list(waiting.body), self._world.now_ms() // 1000
+        return is_expired(listed, now_s) or is_early(listed, now_s)
 
     async def _upload(self, obj: SignedObject, link: bytes) -> None:
         """Publish the list after the held one; the held one first, as it was signed, if the
@@ -156,18 +169,20 @@ class OwnList:
         newest = await self._tokens.use(lambda token: self._api.device_list(token, account))
         return newest.body == obj.body
 
-    async def _pass_over(self, lapsed: SignedObject) -> None:
-        """Sign and publish the version after one whose device cannot become active."""
+    async def _pass_over(self, waiting: SignedList) -> None:
+        """Sign and publish the version after one that the server will never take: of the same
+        devices, but for one whose link lapsed."""
+        passed = SignedObject(waiting.body, waiting.sig)
 
-        def without(db: apsw.Connection) -> None:
+        def next_one(db: apsw.Connection) -> None:
             own, held = facts.get(db, Keys), own_held(db)
             assert own is not None
-            now_s = max(self._world.now_ms() // 1000, decode_list(lapsed.body).issued)
-            key = keys.account_key(own)
-            obj = next_list(lapsed, key, held.list.devices, now_s, self._world.rng)
+            devices = (held.list if waiting.link else decode_list(passed.body)).devices
+            now_s = self._world.now_ms() // 1000
+            obj = next_list(passed, keys.account_key(own), devices, now_s, self._world.rng)
             facts.put(db, SignedList(body=obj.body, sig=obj.sig, before=held.obj.body))
 
-        await self._store.write(without)
+        await self._store.write(next_one)
         await self._publish()
 
     def _hold(self, db: apsw.Connection, obj: SignedObject) -> list[Event]:
