@@ -313,6 +313,28 @@ async def test_what_a_former_member_says_is_not_shown_even_if_it_is_sent_again(
     assert "I never left" not in await ben.read(group)
 
 
+async def test_a_former_member_and_a_server_that_makes_rosters_up_say_nothing(
+    choir: Choir,
+) -> None:
+    (ada, ben, cleo), group = await met(choir, 3)
+    head = choir.logs[group].state
+    await ada.groups.remove(group, [cleo.account])
+    await choir.connect(ada, ben)
+    lies(cleo, (1, head.head))
+    choir.accepts_anything = True
+    choir.shown_logs[group, cleo.account] = before_all(choir, group)
+    choir.shown_rosters[group, cleo.account] = choir.rosters[group]
+    await cleo.text(group, "I never left")
+    await choir.gather(cleo)
+
+    def made_up(device: Device, row: Deliver) -> Deliver:
+        return msgspec.structs.replace(row, roster=1 << 40) if row.kind == 7 else row
+
+    choir.tamper = made_up
+    await choir.gather(ben)
+    assert (await ben.read(group))[-1] == "undecryptable"
+
+
 def before_all(choir: Choir, group: bytes) -> Log:
     copy = choir.logs[group].copy()
     del copy.states[1:], copy.entries[1:], copy.lists[1:]

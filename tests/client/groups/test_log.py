@@ -166,6 +166,7 @@ def test_rosters_never_fall_along_conv_seq(db: apsw.Connection) -> None:
     (ada,) = people("ada")
     story = Story(ada)
     log.take(db, story.page(), me(ada), NOW_MS)
+    book.learn_roster(db, story.group, 5, 1)
     for conv_seq, roster, right in (
         (5, 2, True),
         (9, 4, True),
@@ -175,6 +176,30 @@ def test_rosters_never_fall_along_conv_seq(db: apsw.Connection) -> None:
         (10, 4, True),
     ):
         assert book.in_order(db, story.group, conv_seq, roster) is right
+
+
+def test_a_roster_that_was_made_up_outlives_no_true_one(db: apsw.Connection) -> None:
+    (ada,) = people("ada")
+    story = Story(ada)
+    log.take(db, story.page(), me(ada), NOW_MS)
+    book.learn_roster(db, story.group, 4, 1)
+    for conv_seq, roster, right in (
+        (9, 1 << 40, True),
+        (10, 3, False),
+        (10, 4, True),
+        (11, 4, True),
+    ):
+        assert book.in_order(db, story.group, conv_seq, roster) is right
+
+
+def test_a_roster_was_made_no_earlier_than_one_of_a_lower_number(db: apsw.Connection) -> None:
+    (ada,) = people("ada")
+    group = Story(ada).group
+    assert book.roster_version(db, group, 7) is None
+    for number, version in ((3, 2), (5, 6)):
+        book.learn_roster(db, group, number, version)
+    known = [book.roster_version(db, group, number) for number in (2, 3, 4, 5, 1 << 40)]
+    assert known == [None, 2, 2, 6, 6]
 
 
 def test_a_large_set_of_addressees_is_stored_once(db: apsw.Connection) -> None:

@@ -162,18 +162,21 @@ def learn_roster(db: apsw.Connection, id: bytes, roster: int, version: int) -> N
 
 
 def roster_version(db: apsw.Connection, id: bytes, roster: int) -> int | None:
-    """The version of the log that a roster was made at, if this device knows."""
-    row = first(db, "SELECT version FROM group_rosters WHERE id = ? AND number = ?", (id, roster))
-    return None if row is None else int(row[0])
+    """The version of the log that a roster of this number was made at, or a later one: no older
+    version than that of any lower number known here. None if none is."""
+    row = first(
+        db, "SELECT max(version) FROM group_rosters WHERE id = ? AND number <= ?", (id, roster)
+    )
+    return None if row is None or row[0] is None else int(row[0])
 
 
 def in_order(db: apsw.Connection, id: bytes, conv_seq: int, roster: int) -> bool:
     """Whether rosters never fall along conv_seq, this message included; then it is remembered."""
-    row = first(db, "SELECT last_seq, last_roster FROM groups WHERE id = ?", (id,))
-    last_seq, last_roster = (0, 0) if row is None else (int(row[0]), int(row[1]))
+    row = first(db, "SELECT last_seq, last_roster, roster FROM groups WHERE id = ?", (id,))
+    last_seq, last_roster, newest = (0, 0, 0) if row is None else map(int, row)
     if conv_seq < last_seq:
         return roster <= last_roster
-    if roster < last_roster:
+    if roster < min(last_roster, newest):  # a number that was made up outlives no true one
         return False
     if (conv_seq, roster) != (last_seq, last_roster):
         db.execute(
