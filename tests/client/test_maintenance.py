@@ -14,7 +14,7 @@ from tests.client.post_office import START_MS, Clockwork, Device
 from tests.client.script import World, until
 from tests.client.test_sender import problem
 
-from linnet.client import accepted, facts, history, lists, lost
+from linnet.client import accepted, facts, history, lists, lost, parking
 from linnet.client.accepted import Accepted
 from linnet.client.dialogue import Parts
 from linnet.client.directory import Directory
@@ -50,6 +50,8 @@ class Server:
     clock: Callable[[], int] | None = None
     shown: rest.Signed = field(default_factory=lambda: rest.Signed(body=b"?", sig=bytes(64)))
     got: list[tuple[str, bytes]] = field(default_factory=list)
+    asked: int = 0
+    """How often for a list."""
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path.removeprefix("/v1")
@@ -58,6 +60,7 @@ class Server:
         if path in self.down:
             raise httpx.ReadError("the reply was lost")
         if path.startswith("/accounts/"):
+            self.asked += 1
             answer = rest.DeviceListAnswer(list=self.shown)
             return httpx.Response(200, content=msgspec.json.encode(answer))
         if path == "/devices/list" and self.clock is not None:
@@ -218,6 +221,21 @@ async def test_keys_whose_upload_was_lost_are_uploaded_again(rig: Rig) -> None:
     await rig.maintenance.once()
     bodies = rig.bodies("/keys")
     assert len(msgspec.json.decode(bodies[-1], type=rest.KeyUpload).one_time) == 97
+
+
+async def test_a_list_that_was_not_to_be_had_is_asked_for_again_within_minutes(rig: Rig) -> None:
+    assert await rig.maintenance.due_in_s() == 3600
+    frame = Deliver(
+        3, 0, bytes(16), 1, bytes(16), b"u" * 16, 1, FULL, 2, b"", bytes(32), 1, START_MS
+    )
+    await rig.device.store.write(lambda db: parking.park(db, frame, START_MS))
+    waits = []
+    while rig.world.now_ms < START_MS + 3 * 3_600_000:
+        await rig.maintenance.once()
+        waits.append(await rig.maintenance.due_in_s())
+        rig.world.now_ms += int(1000 * waits[-1])
+    assert waits == [60, 60, 120, 240, 480, 960, 1920, 3600, 3600]
+    assert rig.server.asked == len(waits)
 
 
 async def test_what_can_no_longer_be_healed_is_forgotten_in_time(rig: Rig) -> None:

@@ -47,7 +47,7 @@ class Maintenance:
             self._asked.clear()
             try:
                 await self.once()
-                wait_s = EVERY_S
+                wait_s = await self.due_in_s()
             except LoggedOut:
                 raise
             except (ClientError, CryptoError, SigningError) as error:
@@ -58,6 +58,15 @@ class Maintenance:
                     await self._asked.wait()
             except TimeoutError:
                 continue
+
+    async def due_in_s(self) -> float:
+        """When to look again: hourly, but at what was parked lately after a minute, two, four …
+
+        Its list may not have been there yet, or not to be had just then."""
+        parked_ms = await self._parts.store.read(parking.newest_ms)
+        if parked_ms is None:
+            return EVERY_S
+        return min(max((self._parts.world.now_ms() - parked_ms) / 1000, AGAIN_S), EVERY_S)
 
     async def once(self) -> None:
         """Do what is due now, all of it. Raises the first that failed, such as Offline or Refused

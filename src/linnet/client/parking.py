@@ -50,6 +50,12 @@ def holds(db: apsw.Connection, conversation: bytes, sender: bytes, id: bytes) ->
     return found is not None
 
 
+def newest_ms(db: apsw.Connection) -> int | None:
+    """Since when the newest of all waits; None if nothing does."""
+    row = first(db, "SELECT max(parked_ms) FROM parked")
+    return None if row is None else row[0]
+
+
 def any_sealed(db: apsw.Connection, sender: bytes) -> bool:
     """Whether anything sealed is parked of a sender."""
     rows = every(db, "SELECT frame FROM parked WHERE sender = ?", (sender,))
