@@ -8,7 +8,7 @@ Pure: it reads what devices kept, and returns what it found in words.
   In groups where people come and go it has what was encrypted for it, and nothing else.
 - What `send` took over is there, and all of it got its answer.
 - Nothing was undecryptable, damaged, or is still parked, but what removed devices sent: whoever
-  knows of the removal when it arrives cannot verify it any more (docs/protocol/healing.md, Parking).
+  knows of the removal when it arrives cannot verify it any more (docs/protocol/healing.md).
 """
 
 from __future__ import annotations
