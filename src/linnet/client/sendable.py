@@ -78,7 +78,12 @@ def sendable(
     return (
         _newer_is_missing(item, (peer, own), now_ms)
         or _paused(db, peer, own, now_ms)
-        or _clock(db, peer, now_ms)
+        or clock_stops(
+            db,
+            now_ms,
+            early=is_early(peer.list, now_ms // 1000),
+            expired=peer.expired(now_ms),
+        )
         or (peer, own)
     )
 
@@ -120,12 +125,13 @@ def _paused(db: apsw.Connection, peer: Held, own: Held, now_ms: int) -> Missing 
     return None if pause is None else Missing(lists=pause.ask, told=pause.told)
 
 
-def _clock(db: apsw.Connection, peer: Held, now_ms: int) -> Missing | None:
-    """An expired list: is it really, or is this device's clock wrong? Others' lists tell. One that
-    was taken once and is too early now tells by itself."""
-    if is_early(peer.list, now_ms // 1000):
+def clock_stops(db: apsw.Connection, now_ms: int, *, early: bool, expired: bool) -> Missing | None:
+    """Whether this device's clock keeps a message back, given that a list it would go by is too
+    early, or has expired. Is it really, or is the clock wrong? Others' lists tell. One that was
+    taken once and is too early now tells by itself."""
+    if early:
         return Missing(told=clock_told(db, now_ms))
-    if not peer.expired(now_ms):
+    if not expired:
         return None
     clock = facts.get_or(db, ClockAsked())
     if not 0 <= now_ms - clock.asked_ms < ASK_WITNESSES_MS:

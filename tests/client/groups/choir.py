@@ -218,7 +218,7 @@ class Choir(Town):
                     await singer.keeper.refresh(group)
                 except (Offline, Refused):
                     return None
-            await self._fetch_all(device, found.lists)
+            await self._fetch_all(device, (*found.witnesses, *found.lists))
             for account, listed in found.bundles:
                 bundle = await self._bundle(self.houses[account][listed.id])
                 bundles[account, listed.id] = checked_bundle(bundle, listed)

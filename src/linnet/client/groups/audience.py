@@ -16,10 +16,12 @@ import apsw
 
 from linnet.client import addressees, list_alarms, lists, resends, unobtainable
 from linnet.client.lists import Held
+from linnet.client.sendable import Missing, clock_stops
 from linnet.client.sessions import Peer
 from linnet.client.sql import number
 from linnet.crypto.sender_key_rotation import Holder
 from linnet.signing.group_state import GroupState
+from linnet.signing.list_clock import is_early
 from linnet.signing.list_format import ListedDevice
 
 REJUDGE_MS: Final = 600_000
@@ -47,13 +49,6 @@ class Audience:
         return same and 0 <= now_ms - self.at_ms < REJUDGE_MS
 
 
-@dataclass(frozen=True, slots=True)
-class Unlisted:
-    """Members whose lists must be fetched first."""
-
-    accounts: tuple[bytes, ...]
-
-
 class Audiences:
     """The audiences of one device's groups."""
 
@@ -61,13 +56,14 @@ class Audiences:
         self._me = me
         self._kept: dict[bytes, Audience] = {}
 
-    def of(self, db: apsw.Connection, state: GroupState, now_ms: int) -> Audience | Unlisted:
-        """Whom to encrypt for. Called before the transaction changes any list."""
+    def of(self, db: apsw.Connection, state: GroupState, now_ms: int) -> Audience | Missing:
+        """Whom to encrypt for, or what keeps the message from being sealed. Called before the
+        transaction changes any list."""
         changes = number(db, "SELECT n FROM list_changes")
         kept = self._kept.get(state.group)
         if kept is None or not kept.still(state, changes, now_ms):
             found = self._judged(db, state, changes, now_ms)
-            if isinstance(found, Unlisted):
+            if isinstance(found, Missing):
                 return found
             kept = self._kept[state.group] = found
         elif not addressees.holds(db, kept.packed):
@@ -76,10 +72,11 @@ class Audiences:
 
     def _judged(
         self, db: apsw.Connection, state: GroupState, changes: int, now_ms: int
-    ) -> Audience | Unlisted:
+    ) -> Audience | Missing:
         """Every device that may read, by the lists held; or whose lists must be fetched."""
         devices: dict[Holder, bytes] = {}
         missing = []
+        early = expired = False
         for account, member in state.members.items():
             held = lists.held(db, account)
             if held is not None and _shut_out(db, held):
@@ -90,11 +87,16 @@ class Audiences:
                 continue
             if held is None or held.list.key != member.account_key:
                 continue
+            early |= is_early(held.list, now_ms // 1000)
+            expired |= held.expired(now_ms)
             for device in _primary(held) if wanting else held.recipients(now_ms):
                 if (account, device.id) != self._me:
                     devices[Holder(account, member.account_key, device.id)] = device.key
         if missing:
-            return Unlisted(tuple(missing))
+            return Missing(lists=tuple(missing))
+        wrong = clock_stops(db, now_ms, early=early, expired=expired)
+        if wrong is not None:
+            return wrong
         resends.note_primaries(db, {holder.account for holder in devices})
         packed = addressees.packed(db, _addressees(devices))
         return Audience(state.head, changes, now_ms, devices, _name(devices), packed)

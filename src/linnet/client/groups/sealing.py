@@ -15,7 +15,7 @@ import apsw
 from linnet.client import lists, outbox
 from linnet.client.errors import GroupStopped, KeyChanged, NotMember
 from linnet.client.groups import book, head_claims, keys, log
-from linnet.client.groups.audience import Audience, Audiences, Unlisted
+from linnet.client.groups.audience import Audience, Audiences
 from linnet.client.groups.book import Group
 from linnet.client.lists import Held
 from linnet.client.outbox import Item, Try
@@ -62,8 +62,8 @@ class GroupSealer:
         if told is not None:
             return Missing(told=told)
         audience = self.audiences.of(db, group.settled, now_ms)
-        if isinstance(audience, Unlisted):
-            return Missing(lists=audience.accounts)
+        if isinstance(audience, Missing):
+            return audience
         assert own is not None, "it was judged with the others"
         state = self._key(db, group.settled, audience, now_ms)
         z = seal_content(
