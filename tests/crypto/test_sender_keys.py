@@ -1,5 +1,7 @@
 """Sender keys: who reads what, in which order, and that a forgery changes nothing."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -250,6 +252,16 @@ def test_a_distribution_is_bound_to_its_group_account_and_device(other: SenderKe
     with pytest.raises(WrongSender):
         mallory.read(alice.send(b"in another's name"))
     assert bob.state() == before
+
+
+def test_who_wrote_a_message_is_told_by_its_signature() -> None:
+    alice, bob = pair()
+    [record] = bob.records.values()
+    message = parse_message(alice.send(b"hello"))
+    assert sender_keys.is_signed(record, message)
+    assert not sender_keys.is_signed(record, replace(message, signature=bytes(64)))
+    other_chain = (message.chain_id + 1) % 2**31
+    assert not sender_keys.is_signed(record, replace(message, chain_id=other_chain))
 
 
 def test_a_message_is_not_read_with_the_record_of_another_distribution() -> None:

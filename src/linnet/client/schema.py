@@ -174,5 +174,6 @@ MIGRATIONS: Final = (
     """,
     groups_schema.SECOND,
     sealed_schema.SCRIPT,
+    groups_schema.THIRD,
 )
 """One script a version, in order; `user_version` says how many were run."""

@@ -49,6 +49,7 @@ __all__ = [
     "distribution_id_of",
     "distribution_message",
     "encrypt",
+    "is_signed",
     "parse_message",
     "process_distribution",
     "rotate",
@@ -146,6 +147,14 @@ def decrypt(
     moved, seed = _advance(chain, message.iteration)
     iv, key = _message_keys(seed)
     return record.with_moved(moved), decrypt_cbc(key, iv, message.ciphertext)
+
+
+def is_signed(record: SenderKeyRecord, message: SenderKeyMessage) -> bool:
+    """Whether the device of this record wrote the message, whoever is said to have sent it."""
+    chain = _find(record, message.chain_id)
+    return chain is not None and xeddsa.verify(
+        chain.signing_key, message.covered, message.signature
+    )
 
 
 def distribution_id_of(data: bytes) -> bytes:

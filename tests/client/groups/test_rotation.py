@@ -6,7 +6,7 @@ from tests.client.groups.choir import Choir, Singer
 
 from linnet.client.groups import keys
 from linnet.client.sql import every
-from linnet.crypto.sender_key_record import SenderKeyState
+from linnet.crypto.sender_key_record import SenderKeyRecord, SenderKeyState
 from linnet.crypto.sender_key_rotation import MAX_AGE_MS, MAX_MESSAGES
 from linnet.wire.ids import GroupId
 
@@ -159,9 +159,8 @@ async def test_superseded_chains_are_erased_a_day_after_a_removal(choir: Choir) 
     await said(choir, singers, group, "two")
 
     def count(db: apsw.Connection) -> int:
-        rows = every(db, "SELECT distribution FROM sender_keys")
-        records = [keys.given(db, row[0]) for row in rows]
-        return sum(len(record.chains) for record in records if record is not None)
+        rows = every(db, "SELECT record FROM sender_keys")
+        return sum(len(SenderKeyRecord.from_bytes(row[0]).chains) for row in rows)
 
     async def chains() -> int:
         return await singers[1].device.store.read(count)

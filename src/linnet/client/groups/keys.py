@@ -11,12 +11,14 @@ from typing import Final
 import apsw
 
 from linnet.client.sql import every, first, number
-from linnet.crypto.sender_key_record import SenderKeyRecord, SenderKeyState
+from linnet.crypto.sender_key_record import SenderKeyBinding, SenderKeyRecord, SenderKeyState
 from linnet.crypto.sender_key_rotation import Holder
 
 ERASE_AFTER_MS: Final = 24 * 3_600_000
 """How long superseded chains of others are kept once a removal was processed: what was sent
 before it may still be on its way."""
+FIRST_FEW: Final = 8
+"""Of those who use one distribution id so many are looked at."""
 
 
 def own(db: apsw.Connection, group: bytes) -> SenderKeyState | None:
@@ -75,18 +77,35 @@ def forget_holders(db: apsw.Connection, group: bytes) -> None:
     put_audience(db, group, b"")
 
 
-def given(db: apsw.Connection, distribution: bytes) -> SenderKeyRecord | None:
-    """What was received under a distribution id."""
-    row = first(db, "SELECT record FROM sender_keys WHERE distribution = ?", (distribution,))
+def given(db: apsw.Connection, distribution: bytes, by: SenderKeyBinding) -> SenderKeyRecord | None:
+    """What was received of this very device, for this group, under a distribution id."""
+    row = first(
+        db,
+        "SELECT record FROM sender_keys"
+        " WHERE distribution = ? AND account = ? AND device = ? AND id = ?",
+        (distribution, by.account, by.device, by.group),
+    )
     return None if row is None else SenderKeyRecord.from_bytes(row[0])
+
+
+def of_anybody(db: apsw.Connection, distribution: bytes) -> list[SenderKeyRecord]:
+    """What the first few gave under a distribution id, whoever and for whichever group."""
+    rows = every(
+        db,
+        "SELECT record FROM sender_keys WHERE distribution = ? ORDER BY rowid LIMIT ?",
+        (distribution, FIRST_FEW),
+    )
+    return [SenderKeyRecord.from_bytes(row[0]) for row in rows]
 
 
 def put_given(db: apsw.Connection, record: SenderKeyRecord) -> None:
     """Store what was received, or moved by a message."""
+    by = record.binding
     db.execute(
-        "INSERT INTO sender_keys (distribution, id, record) VALUES (?, ?, ?)"
-        " ON CONFLICT (distribution) DO UPDATE SET record = excluded.record",
-        (record.distribution_id, record.binding.group, record.to_bytes()),
+        "INSERT INTO sender_keys (distribution, id, account, device, record)"
+        " VALUES (?, ?, ?, ?, ?) ON CONFLICT (distribution, account, device, id)"
+        " DO UPDATE SET record = excluded.record",
+        (record.distribution_id, by.group, by.account, by.device, record.to_bytes()),
     )
 
 
@@ -110,10 +129,10 @@ def supersede(db: apsw.Connection, group: bytes, now_ms: int) -> None:
 
 def erase_superseded(db: apsw.Connection, now_ms: int) -> None:
     """Erase the chains whose day is over; the newest of each device stays."""
-    due = "SELECT record FROM sender_keys WHERE erase_old_at_ms <= ?"
-    for (data,) in every(db, due, (now_ms,)):
+    due = "SELECT rowid, record FROM sender_keys WHERE erase_old_at_ms <= ?"
+    for row, data in every(db, due, (now_ms,)):
         record = SenderKeyRecord.from_bytes(data).without_superseded()
         db.execute(
-            "UPDATE sender_keys SET record = ?, erase_old_at_ms = NULL WHERE distribution = ?",
-            (record.to_bytes(), record.distribution_id),
+            "UPDATE sender_keys SET record = ?, erase_old_at_ms = NULL WHERE rowid = ?",
+            (record.to_bytes(), row),
         )

@@ -15,7 +15,8 @@ from linnet.client.groups import book, head_claims, keys, log
 from linnet.client.groups.log import Member, Page
 from linnet.crypto import sender_keys
 from linnet.crypto.content import Content, Damaged, Refused, open_content
-from linnet.crypto.errors import NoSenderKey
+from linnet.crypto.errors import NoSenderKey, WrongSender
+from linnet.crypto.sender_key_messages import SenderKeyMessage
 from linnet.crypto.sender_key_record import SenderKeyBinding
 from linnet.signing.group_entry import decode_entry
 from linnet.signing.group_errors import EntryRefused
@@ -37,7 +38,9 @@ class GroupCipher:
             raise NoSenderKey("a group that is not known yet")
         message = sender_keys.parse_message(frame.ciphertext)
         binding = SenderKeyBinding(frame.conversation, frame.sender, frame.device)
-        record = keys.given(db, message.distribution_id)
+        record = keys.given(db, message.distribution_id, binding)
+        if record is None:
+            self._check_unclaimed(db, message)
         moved, z = sender_keys.decrypt(record, binding, message)
         try:
             content = open_content(z)
@@ -47,6 +50,13 @@ class GroupCipher:
         self.admit(db, frame, content)
         keys.put_given(db, moved)
         return z
+
+    def _check_unclaimed(self, db: apsw.Connection, message: SenderKeyMessage) -> None:
+        """Raise WrongSender for what somebody else signed, or for another group: no key that is
+        still to come would open it."""
+        for record in keys.of_anybody(db, message.distribution_id):
+            if sender_keys.is_signed(record, message):
+                raise WrongSender("signed by another device, or for another group")
 
     def admit(self, db: apsw.Connection, frame: Deliver, content: Content) -> None:
         """Judge content for a group by the head it cites, where it stands in the group's order.

@@ -30,7 +30,8 @@ def readers(rng: Rng) -> Readers:
 
 
 def read_key(db: apsw.Connection, received: Received) -> list[Event]:
-    """A reader of `sender_key`: bound for good to this group, account and device.
+    """A reader of `sender_key`: bound for good to this group, account and device, beside whatever
+    others gave under the same distribution id, which all members of a group know.
 
     Of a group that is not known here, or from somebody who is no member by the log that is here,
     the key is kept as well: a newer log may be on the way, and the key comes once. What is said
@@ -45,7 +46,7 @@ def read_key(db: apsw.Connection, received: Received) -> list[Event]:
         raise Refused("too many sender keys of one group")
     binding = SenderKeyBinding(group, received.frame.sender, received.frame.device)
     try:
-        record = keys.given(db, sender_keys.distribution_id_of(distribution))
+        record = keys.given(db, sender_keys.distribution_id_of(distribution), binding)
         keys.put_given(db, sender_keys.process_distribution(record, binding, distribution))
     except CryptoError as error:
         raise Refused("no sender key that can be taken") from error

@@ -1,4 +1,4 @@
-"""The tables of groups, two scripts of `linnet.client.schema`."""
+"""The tables of groups, three scripts of `linnet.client.schema`."""
 
 from typing import Final
 
@@ -67,4 +67,14 @@ SECOND: Final = """
         BEGIN UPDATE list_changes SET n = n + 1; END;
     CREATE TRIGGER list_is_found AFTER DELETE ON missing_lists
         BEGIN UPDATE list_changes SET n = n + 1; END;
+    """
+
+THIRD: Final = """
+    -- Sender keys by whose they are: nobody takes a distribution id in another's name.
+    DROP TABLE sender_keys;
+    CREATE TABLE sender_keys (
+        distribution BLOB NOT NULL, id BLOB NOT NULL, account BLOB NOT NULL,
+        device INTEGER NOT NULL, record BLOB NOT NULL, erase_old_at_ms INTEGER,
+        PRIMARY KEY (distribution, account, device, id)) STRICT;
+    CREATE INDEX sender_keys_of ON sender_keys (id);
     """
