@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 
+import apsw
 from tests.hostile.cases import noticed, unharmed
 from tests.hostile.middle import Middle, Told, changed
 from tests.hostile.stage import GREETINGS, Stage
+from tests.scenarios.waiting import eventually
 
 from linnet.client import Delivered, NotSent, State
 from linnet.client import Sent as SentEvent
+from linnet.client.sql import first
 from linnet.wire.codec import Unknown
 from linnet.wire.frames import (
     CONTROL,
@@ -162,6 +165,16 @@ async def frames_of_the_client_replayed(stage: Stage) -> None:
     assert stage.alice.never(NotSent)
 
 
+async def _refusal_taken(stage: Stage, id: bytes, tries: int) -> None:
+    """Wait until the client has stored that this try was refused: from then on its clock counts."""
+
+    def refused(db: apsw.Connection) -> bool:
+        row = first(db, "SELECT tries, try FROM outbox WHERE id = ?", (id,))
+        return row == (tries, None)
+
+    await eventually(lambda: stage.alice.client._store.read(refused))
+
+
 @unharmed(
     ABOUT,
     "says again and again that device sets have changed, and shows the old lists",
@@ -171,10 +184,11 @@ async def devices_changed_for_ever(stage: Stage) -> None:
     await stage.meet()
     refuses(stage.alice.line, lambda send: [Rejected(send.id, "devices_changed", True, (9, 9))])
     id = await stage.alice.says(stage.bob, "at last")
-    await stage.alice.line.offered(id, 1)
-    for tries in range(2, 5):
-        stage.alice.line.shift_ms += 301_000 << (tries - 2)
-        await stage.alice.line.offered(id, tries)
+    for tries in range(1, 4):
+        await _refusal_taken(stage, id, tries)
+        stage.alice.line.shift_ms += 301_000 << (tries - 1)
+        await stage.alice.line.offered(id, tries + 1)
+    await _refusal_taken(stage, id, 4)
     stage.alice.line.honest()
     stage.alice.line.shift_ms += 4_000_000
     await stage.bob.shows(stage.alice, *GREETINGS, "at last")
