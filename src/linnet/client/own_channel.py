@@ -86,7 +86,8 @@ class OwnChannel:
         """The main device has a new own list: tell the others, by what it carries at least, and
         give whoever is new all that is kept in step."""
         devices = [set(held.list.device_keys()) for held in (before, after)]
-        if devices[0] - devices[1]:
+        if devices[0] != devices[1]:
+            # To who is new as well: its link may have begun before another device was removed.
             self.tell_storage_key(db)
         if devices[1] - devices[0]:
             self.tell_everything(db)
