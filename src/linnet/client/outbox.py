@@ -148,13 +148,16 @@ def enqueue_control(
     body: Value,
     sent_ms: int,
     fresh: bool = False,
+    sealed: bool = False,
 ) -> None:
     """Store a control message for these devices of `peer`, None for all that are listed when it
     leaves. `peer` may be one's own account: its other devices. It keeps its order among the control
-    messages for that account and holds no conversation up. `fresh` opens a session for it."""
+    messages for that account and holds no conversation up. `fresh` opens a session for it;
+    `sealed` seals it although the conversation may not be."""
     identity = facts.get(db, Identity)
     assert identity is not None, "an account that sends is registered"
-    quiet = sealed_state.on(db, peer) and permitted(kind, Channel.SEALED_CONTROL, own_account=False)
+    sealed = sealed or sealed_state.on(db, peer)
+    quiet = sealed and permitted(kind, Channel.SEALED_CONTROL, own_account=False)
     item = Item(
         id=id,
         conversation=direct_conversation(AccountId(identity.account), AccountId(peer)),

@@ -98,6 +98,20 @@ async def test_an_own_copy_comes_later_under_another_id_and_brings_its_tick(town
     assert bytes(id) not in copies[0].body
 
 
+async def test_what_came_sealed_has_its_tick_also_when_nothing_is_sealed_any_more(
+    town: Town,
+) -> None:
+    a, b, _, bob = await two(town)
+    await say(a.device, bob, "the last one sealed")
+    await a.send()
+    await b.switch(a, on=False)
+    await b.receive()
+    await settle(a, b)
+    (message,) = await shown(a.device, bob)
+    assert message.state is State.DELIVERED
+    assert town.left == []  # nobody said it openly
+
+
 async def test_reading_is_told_sealed_by_the_message_that_was_read(town: Town) -> None:
     a, b, alice, bob = await two(town)
     id = await say(a.device, bob, "read me")

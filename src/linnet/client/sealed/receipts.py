@@ -35,13 +35,14 @@ def owed(db: apsw.Connection) -> bool:
 
 
 def send(db: apsw.Connection, now_ms: int, rng: Rng) -> bool:
-    """Put the receipts that are owed into the outbox; whether there were any. To whom nothing is
-    said sealed, none are sent."""
+    """Put the receipts that are owed into the outbox, to go sealed; whether there were any. With
+    whom nothing was ever sealed, none are sent; where it is no more, what came before is due its
+    tick all the same."""
     ids: dict[bytes, list[bytes]] = {}
     for account, id in every(db, "SELECT account, id FROM receipts_owed ORDER BY at_ms, id"):
         ids.setdefault(account, []).append(id)
     for account, all_of_it in ids.items():
-        if not state.on(db, account):
+        if state.number(db, account) == 0:
             continue
         for start in range(0, len(all_of_it), MAX_IDS):
             some = tuple(all_of_it[start : start + MAX_IDS])
@@ -53,6 +54,7 @@ def send(db: apsw.Connection, now_ms: int, rng: Rng) -> bool:
                 kind="receipt",
                 body=body_of(Receipt(some, now_ms)),
                 sent_ms=outbox.server_ms(db, now_ms),
+                sealed=True,
             )
     db.execute("DELETE FROM receipts_owed")
     return bool(ids)
