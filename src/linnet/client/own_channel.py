@@ -116,10 +116,12 @@ class OwnChannel:
             self.tell(db, profile)
 
     def tell_storage_key(self, db: apsw.Connection) -> None:
-        """Give the others the account storage key in force."""
+        """Give the others the account storage key in force, unless it is still the first: that one
+        came with their links."""
         storage = facts.get(db, StorageKey)
         assert storage is not None
-        self.tell(db, SyncStorageKey(storage.key, storage.version))
+        if storage.version:
+            self.tell(db, SyncStorageKey(storage.key, storage.version))
 
 
 def read_own(db: apsw.Connection, received: Received) -> list[Event]:
