@@ -7,7 +7,7 @@ import pytest
 from tests.client.post_office import Device
 from tests.client.town import House, Town, held, say, shown, texts
 
-from linnet.client import facts, history, keys, lists, outbox
+from linnet.client import facts, history, keys, lists, missing_lists, outbox
 from linnet.client.errors import KeyChanged
 from linnet.client.events import Message, State
 from linnet.client.facts import Keys
@@ -151,3 +151,15 @@ async def test_messages_of_whoever_registered_as_a_peer_wait_for_the_tap(
     assert entry.text == "it is me, Bob"
     assert await street.author_key(entry.id) == fake.key.public
     await fake[1].store.close()
+
+
+async def test_what_was_missing_under_the_old_key_does_not_narrow_the_new_one(
+    street: Street,
+) -> None:
+    account, now_ms = street.bob.account, street.town.clock.now_ms
+    await street.me.store.write(lambda db: missing_lists.note(db, account, now_ms, version=50))
+    fake = await street.register_as(street.bob)
+    street.town.shown[account] = fake.newest
+    await street.town.fetch(street.me, account)
+    assert await street.me.store.write(lambda db: lists.accept_changed(db, account, now_ms))
+    assert not (await held(street.me, account)).narrowed(now_ms + 49 * 3_600_000)

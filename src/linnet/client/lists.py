@@ -177,6 +177,7 @@ def accept_changed(db: apsw.Connection, account: bytes, now_ms: int) -> bool:
     listed = decode_list(obj.body)
     _hold(db, account, obj, listed, now_ms, None)
     list_alarms.end(db, account)
+    missing_lists.forget(db, account)
     device_changes.note(db, before.list if before else None, listed, now_ms)
     return True
 

@@ -28,6 +28,11 @@ def adopted(db: apsw.Connection, account: bytes, set: int, version: int) -> None
     )
 
 
+def forget(db: apsw.Connection, account: bytes) -> None:
+    """The account goes on under another account key: what was known of its lists is over."""
+    db.execute("DELETE FROM missing_lists WHERE account = ?", (account,))
+
+
 def taken_back(db: apsw.Connection, account: bytes, set: int) -> None:
     """The server names this set as the newest, having named a higher one before."""
     db.execute(
