@@ -10,8 +10,12 @@ from typing import Final
 import apsw
 import msgspec
 
+from linnet.client.groups import keys
 from linnet.client.sealed.frames import restored, stored
 from linnet.client.sql import every, first
+from linnet.crypto import sender_keys
+from linnet.crypto.errors import CryptoError
+from linnet.crypto.sender_key_record import SenderKeyBinding
 from linnet.wire.frames import SENDER_KEY, Deliver
 
 KEEP_MS: Final = 14 * 86_400_000
@@ -89,7 +93,7 @@ def asked(db: apsw.Connection, request: Request, now_ms: int) -> None:
 
 
 def add_parked(db: apsw.Connection, parked_before_ms: int, now_ms: int) -> None:
-    """Count what lies parked for want of a sender key since then as lost too."""
+    """Count what has been parked since then for want of a sender key as lost too."""
     for (data,) in every(
         db,
         "SELECT frame FROM parked WHERE parked_ms <= ? AND NOT EXISTS (SELECT 1 FROM lost"
@@ -97,8 +101,19 @@ def add_parked(db: apsw.Connection, parked_before_ms: int, now_ms: int) -> None:
         (parked_before_ms,),
     ):
         frame = restored(data)
-        if frame.kind == SENDER_KEY:
+        if frame.kind == SENDER_KEY and not _has_key(db, frame):
             add(db, frame, now_ms)
+
+
+def _has_key(db: apsw.Connection, frame: Deliver) -> bool:
+    """It waits for the log of its group then, which its sender does not give."""
+    try:
+        message = sender_keys.parse_message(frame.ciphertext)
+    except CryptoError:
+        return True  # and nothing will make it readable
+    binding = SenderKeyBinding(frame.conversation, frame.sender, frame.device)
+    record = keys.given(db, message.distribution_id, binding)
+    return record is not None and sender_keys.is_signed(record, message)
 
 
 def prune(db: apsw.Connection, now_ms: int) -> None:

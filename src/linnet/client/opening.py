@@ -68,7 +68,9 @@ class Opener:
             return _unread(db, frame, held, State.UNDECRYPTABLE, error, now_ms)
         try:
             content = self.taker.checked(frame, z, held)
-            return self.taker.take(db, Received(frame, content, held, now_ms), learned)
+            filed = self.taker.take(db, Received(frame, content, held, now_ms), learned)
+            lost.remove(db, frame.sender, frame.id)  # it may have been asked for while parked
+            return filed
         except CryptoError as error:
             health.count(db, Count.DAMAGED)
             return _unread(db, frame, held, State.DAMAGED, error, now_ms)

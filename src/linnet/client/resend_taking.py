@@ -69,16 +69,19 @@ class ResendReader:
             if known(db, original):
                 return []
             taker.check(original, content, received.held)
-        if original.kind == SENDER_KEY:
-            self._admit(db, original, content)
+        if original.kind == SENDER_KEY and not self._admitted(db, original, content):
+            return []
         inner = Received(original, content, received.held, received.now_ms)
         return self._take(db, taker, inner, note)
 
-    def _admit(self, db: apsw.Connection, original: Deliver, content: Content) -> None:
+    def _admitted(self, db: apsw.Connection, original: Deliver, content: Content) -> bool:
+        """False while the group's log is not here: it lies parked as before, and is tried with what
+        comes, or asked for again. Raises Refused."""
         try:
             self.admit(db, original, content)
         except NoSenderKey:
-            raise Refused("the group's log is not here yet") from None
+            return False
+        return True
 
     def _take(self, db: apsw.Connection, taker: Taker, inner: Received, note: str) -> list[Event]:
         frame = inner.frame

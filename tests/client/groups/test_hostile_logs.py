@@ -269,6 +269,35 @@ async def test_one_liar_quoting_false_heads_stops_nobody(choir: Choir) -> None:
     assert "and on" in await ada.read(group)
 
 
+async def test_what_waits_for_a_log_is_not_asked_of_its_sender(choir: Choir) -> None:
+    (_, ben, cleo), group = await met(choir, 3)
+    lies(cleo, (99, bytes(32)))
+    await cleo.text(group, "the log is much longer")
+    await choir.gather(cleo, ben)
+    choir.later(hours=1)
+    assert (await health(ben.device)).parked == 1
+    assert await choir.heal(ben.device) == 0
+
+
+async def test_what_is_sent_again_before_the_log_is_here_waits_on(choir: Choir) -> None:
+    (_, ben, cleo), group = await met(choir, 3)
+    lies(cleo, (99, bytes(32)))
+    await cleo.text(group, "the log is much longer")
+    await choir.gather(cleo, ben)
+    choir.later(hours=1)
+    await ben.device.store.write(lambda db: db.execute("ALTER TABLE sender_keys RENAME TO away"))
+    await ben.device.store.write(
+        lambda db: db.execute("CREATE TABLE sender_keys AS SELECT * FROM away LIMIT 0")
+    )
+    assert await choir.heal(ben.device) == 1
+    await ben.device.store.write(lambda db: db.execute("DROP TABLE sender_keys"))
+    await ben.device.store.write(lambda db: db.execute("ALTER TABLE away RENAME TO sender_keys"))
+    await choir.gather(ben, cleo, ben)
+    assert (await health(cleo.device)).resends_answered
+    found = await health(ben.device)
+    assert (found.parked, found.damaged, found.healed) == (1, 0, 0)
+
+
 async def test_an_old_head_under_a_new_roster_is_refused(choir: Choir) -> None:
     (ada, ben, cleo), group = await met(choir, 3)
     head = choir.logs[group].state.head
