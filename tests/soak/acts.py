@@ -97,8 +97,10 @@ class Acts:
     async def _group_changed(self, handset: Handset, client: Client) -> None:
         rng = handset.rng
         others = [AccountId(it.account) for it in self.people if it.account != handset.account]
-        ruled = [it for it in await client.groups.all() if _rules(it, client.account)]
-        if len(self.groups) < GROUPS_MOST and (not ruled or rng.random() < 0.2):
+        known = await client.groups.all()
+        ruled = [it for it in known if _rules(it, client.account)]
+        # One whose making was not answered is there as well.
+        if max(len(self.groups), len(known)) < GROUPS_MOST and (not ruled or rng.random() < 0.2):
             members = rng.sample(others, rng.randint(1, len(others)))
             self.groups.add(await client.groups.create(members, title=_text(handset)[:100]))
             handset.note("creates a group")

@@ -23,7 +23,7 @@ from linnet.client.errors import ClientError
 from linnet.client.linking import NewDevice
 from linnet.signing.linking import LinkCode
 
-MAIN_WITHIN_S: Final = 30.0
+MAIN_WITHIN_S: Final = 120.0
 LINKS_WITHIN_S: Final = 60.0
 GRACE_S: Final = 10.0
 """How long a new device waits after the main device gave up."""
