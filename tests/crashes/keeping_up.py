@@ -58,7 +58,7 @@ class Renewing(Pair):
     async def live(self) -> None:
         with self.patch.context() as patch:
             patch.setattr(keys, "ROTATE_AFTER_MS", 0)
-            patch.setattr(own_list, "RESIGN_AFTER_S", 0)
+            patch.setattr(own_list, "due_for_signing", lambda listed, now_s: True)
             async with await self.open("alice") as alice:
                 engine = alice._engine
 

@@ -17,7 +17,6 @@ from linnet.client.facts import Identity
 from linnet.client.sql import first
 from linnet.crypto.content import Ref
 from linnet.signing.device_list import (
-    CLOCK_SLACK_S,
     DeviceList,
     ListedDevice,
     check_list,
@@ -26,11 +25,9 @@ from linnet.signing.device_list import (
 )
 from linnet.signing.errors import ListReason, ListRejected
 from linnet.signing.list_alarm import conflict
-from linnet.signing.list_clock import must_narrow
+from linnet.signing.list_clock import addressees, is_expired, must_narrow, needs_refetch
 from linnet.signing.objects import SignedObject
 
-REFETCH_AFTER_MS: Final = 21 * 86_400_000
-"""A held list that was not confirmed for so long is fetched before it is used."""
 REFETCH_EXPIRED_MS: Final = 3_600_000
 """An expired list is asked for again this often."""
 
@@ -65,27 +62,27 @@ class Held:
 
     def expired(self, now_ms: int) -> bool:
         """Whether its time is over by this device's clock."""
-        return now_ms // 1000 > self.list.expires + CLOCK_SLACK_S
+        return is_expired(self.list, now_ms // 1000)
 
     def narrowed(self, now_ms: int) -> bool:
         """Whether only the primary may still be written to."""
-        since_s = None if self.missing_since_ms is None else self.missing_since_ms // 1000
-        return must_narrow(self.list, now_ms // 1000, since_s)
+        return must_narrow(self.list, now_ms // 1000, self._missing_since_s())
 
     def stale(self, now_ms: int) -> bool:
         """Whether it must be fetched again before it is used."""
-        patience_ms = REFETCH_EXPIRED_MS if self.expired(now_ms) else REFETCH_AFTER_MS
         return (
             self.wanted_set > self.list.set
             or self.wanted_version > self.list.version
-            or now_ms - self.fetched_ms > patience_ms
+            or needs_refetch(self.fetched_ms // 1000, now_ms // 1000)
+            or (self.expired(now_ms) and now_ms - self.fetched_ms > REFETCH_EXPIRED_MS)
         )
 
     def recipients(self, now_ms: int) -> tuple[ListedDevice, ...]:
         """The devices a message goes to: all, or the primary alone if sending is narrowed."""
-        if not self.narrowed(now_ms):
-            return self.list.devices
-        return tuple(device for device in self.list.devices if device.id == self.list.primary)
+        return addressees(self.list, now_ms // 1000, self._missing_since_s())
+
+    def _missing_since_s(self) -> int | None:
+        return None if self.missing_since_ms is None else self.missing_since_ms // 1000
 
 
 def held(db: apsw.Connection, account: bytes) -> Held | None:

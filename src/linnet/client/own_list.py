@@ -24,11 +24,10 @@ from linnet.client.store import Store
 from linnet.client.tokens import Tokens
 from linnet.signing.device_list import decode_list, next_list
 from linnet.signing.keys import KeyPair, Rng
-from linnet.signing.list_clock import is_early, is_expired
+from linnet.signing.list_clock import due_for_signing, is_early, is_expired
 from linnet.signing.list_revision import signed_again
 from linnet.signing.objects import SignedObject
 
-RESIGN_AFTER_S: Final = 7 * 86_400
 _LINK_OVER: Final = frozenset({"not_found", "conflict", "list_rejected", "malformed", "forbidden"})
 
 Adopted = Callable[[apsw.Connection, Held, Held], None]
@@ -100,7 +99,7 @@ class OwnList:
         own, held = facts.get(db, Keys), own_held(db)
         now_s = self._world.now_ms() // 1000
         assert own is not None
-        return bool(own.account_private) and now_s - held.list.issued >= RESIGN_AFTER_S
+        return bool(own.account_private) and due_for_signing(held.list, now_s)
 
     def _sign(self, db: apsw.Connection, sign: Change, link: bytes) -> None:
         own = facts.get(db, Keys)

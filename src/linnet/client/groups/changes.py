@@ -135,7 +135,7 @@ def retitling(title: str, rng: Rng) -> Make:
     def make(db: apsw.Connection, state: GroupState) -> Made:
         present = state.secret
         known = None if present is None else book.secret(db, state.group, present.hash)
-        if present is None or present.spent or known is None:
+        if present is None or state.needs_secret() or known is None:
             fresh = new_secret(rng)
             return Made(Retitle(_sealed(fresh, state.group, state.version + 1, title, rng)), fresh)
         return Made(Retitle(_sealed(known, state.group, present.number, title, rng)))
