@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.client.post_office import CODEC, Clockwork, PostOffice, two_devices
 
+from linnet.client import outbox
 from linnet.client.answers import Verdict, verdict
 from linnet.client.events import State
 from linnet.wire.errors import ERRORS
@@ -98,3 +99,22 @@ async def answered(alice: Any, office: PostOffice, frame: bytes, answer: str) ->
     for event in effects.events:
         return getattr(event, "state", State.SENT)
     return None
+
+
+async def test_what_a_wrong_clock_held_back_does_not_wait_until_that_time(tmp_path: Path) -> None:
+    alice, bob = await two_devices(tmp_path, Clockwork())
+    id = await alice.write_text(bob, "hello")
+    now_ms = alice.clock.now_ms
+
+    async def due() -> list[bytes]:
+        return [item.id for item in await alice.store.read(lambda db: outbox.due(db, now_ms))]
+
+    await alice.store.write(lambda db: outbox.hold(db, id, now_ms))
+    assert await due() == []
+    await alice.store.write(lambda db: outbox.hold(db, id, now_ms, outbox.HELD_AT_MOST_MS))
+    assert await due() == []
+    ahead_ms = now_ms + 40 * 86_400_000
+    await alice.store.write(lambda db: outbox.hold(db, id, ahead_ms))
+    assert await due() == [id]
+    for device in (alice, bob):
+        await device.store.close()

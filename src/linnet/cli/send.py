@@ -164,8 +164,8 @@ def _not_reached(state: str, members: Mapping[AccountId, bool] | None, reason: s
     match state:
         case "sending":
             return Failure(
-                "the server could not be reached in time.",
-                "The message is queued.",
+                "the server did not take the message in time.",
+                "It cannot be reached, or refuses for now. The message is queued.",
                 "It goes out when this account is next online, as in `linnet listen`.",
             )
         case "sent" if members is not None:

@@ -38,5 +38,6 @@ REASONS = {
     "not_trusted": "their keys break a rule, so nothing proves that they are theirs",
     "unknown_recipient": "there is no such account any more",
     "too_large": "it is too long",
+    "id_time": "this device's clock was wrong when it was written: set it, and write it again",
 }
 """Why messages are not sent; other reasons are codes of the server."""

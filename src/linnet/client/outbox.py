@@ -33,6 +33,8 @@ KEEP_UNKNOWN_MS: Final = 70 * 86_400_000
 FIRST_HOLD_MS: Final = 1_000
 LONGEST_HOLD_MS: Final = 60_000
 KEYS_FIRST_MS: Final = 10_000
+HELD_AT_MOST_MS: Final = 3_600_000
+"""A hold that would last longer was written by a clock that was wrong, or is a server's whim."""
 
 
 class Way(StrEnum):
@@ -234,11 +236,16 @@ def due(db: apsw.Connection, now_ms: int, limit: int = 256) -> list[Item]:
         " o.devices, o.fresh, o.peer_key, o.tries, o.hold_until_ms, t.frame"
         " FROM outbox o LEFT JOIN tries t ON t.id = o.id AND t.try = o.try"
         " WHERE o.seq IN (SELECT min(seq) FROM outbox WHERE unknown = 0 GROUP BY lane)"
-        " AND o.hold_until_ms <= ?"
+        " AND o.hold_until_ms NOT BETWEEN ? AND ?"
         " AND NOT (o.way = 'group' AND t.frame IS NOT NULL AND EXISTS (SELECT 1 FROM outbox k"
         " WHERE k.kind = 'sender_key' AND k.sent_ms > ? AND instr(k.body, o.peer)))"
         " ORDER BY o.seq LIMIT ?",
-        (now_ms, server_ms(db, now_ms) - KEYS_FIRST_MS, limit),
+        (
+            now_ms + 1,
+            now_ms + HELD_AT_MOST_MS,
+            server_ms(db, now_ms) - KEYS_FIRST_MS,
+            limit,
+        ),
     )
     return [_item(row) for row in rows]
 
