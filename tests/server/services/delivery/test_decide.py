@@ -185,6 +185,14 @@ def test_a_narrowed_message_is_numbered_and_never_stale() -> None:
     assert (outcome.conv_seq, outcome.mode, outcome.sets) == (1, NARROWED, (5, 1))
 
 
+def test_a_narrowed_message_to_a_main_device_that_was_replaced_may_come_again() -> None:
+    for sets, said in ((4, 1), "devices_changed"), ((5, 1), "not_listed"), (None, "not_listed"):
+        asked = record(send(fresh_id(1), sets=sets, devices=(1,), mode=NARROWED))
+        decision = decided(asked, HEAD, recipient=device_set(BOB, 5, (2,)))
+        assert code(decision) == said
+        assert isinstance(decision.outcome, Retry) == (said == "devices_changed")
+
+
 def test_a_control_message_has_no_number_and_joins_nobody() -> None:
     head = Head(CONVERSATION, 7, NOW_MS, {ALICE: Member(1, {1: 1})})
     said = record(send(fresh_id(1), sets=None, mode=CONTROL), appended_ms=NOW_MS + 5)

@@ -82,6 +82,13 @@ def test_a_full_message_to_another_set_is_stale(named: int) -> None:
     assert judge(sealed(fresh_id(1), 1, mode=CONTROL, named=named)).rows
 
 
+def test_a_narrowed_message_to_a_main_device_that_was_replaced_may_come_again() -> None:
+    replaced = sealed(fresh_id(1), 6, mode=NARROWED, named=2)
+    assert judge(replaced).outcome == Retry("devices_changed")
+    control = judge(sealed(fresh_id(1), 6, mode=CONTROL, named=2)).outcome
+    assert isinstance(control, Refusal)
+
+
 @pytest.mark.parametrize(
     ("devices", "mode", "fits"),
     [

@@ -88,10 +88,13 @@ def decide(
     if recipient is None:
         # Its registration may be on its way here; then the same message is accepted.
         return Decision(Retry("unknown_recipient"), [], head)
-    if frame.mode == FULL and frame.sets != (recipient.number, sender.number):
-        stale = Retry("devices_changed", (recipient.number, sender.number))
-        return Decision(stale, [], head)
+    sets = (recipient.number, sender.number)
+    if frame.mode == FULL and frame.sets != sets:
+        return Decision(Retry("devices_changed", sets), [], head)
     if not _addressed_rightly(record, sender, recipient):
+        if frame.mode == NARROWED and frame.sets not in (None, sets):
+            # The main device it was for was replaced: no reason to lose the message.
+            return Decision(Retry("devices_changed", sets), [], head)
         return refuse(head, record, "not_listed")
     return _accept(head, record, sender, recipient)
 

@@ -18,7 +18,7 @@ from linnet.server.services.delivery.decide import (
     judged_before,
     refuse,
 )
-from linnet.wire.frames import FULL, SESSION, Part, Send
+from linnet.wire.frames import FULL, NARROWED, SESSION, Part, Send
 from linnet.wire.rest import SealedSend
 
 NOBODY: Final = bytes(16)
@@ -46,9 +46,11 @@ def decide_sealed(
     if recipient is None:
         # Its registration is on its way here: whoever sent this was shown the account.
         return Decision(Retry("unavailable"), [], head)
-    if frame.mode == FULL and frame.sets != (recipient.number, 0):
+    stale = frame.sets != (recipient.number, 0)
+    rightly = _addressed_rightly(frame, recipient)
+    if stale and (frame.mode == FULL or (frame.mode == NARROWED and not rightly)):
         return Decision(Retry("devices_changed"), [], head)
-    if not _addressed_rightly(frame, recipient):
+    if not rightly:
         return refuse(head, record, "not_listed")
     clock = max(earliest_ms(record), head.clock)
     accepted = Accepted(
