@@ -48,6 +48,13 @@ def test_without_a_codes_file_codes_go_to_standard_error_alone(tmp_path: Path) -
     assert "code +4917604069001 " in err
 
 
+def test_a_codes_file_that_cannot_be_written_is_told_of_at_once(tmp_path: Path) -> None:
+    for place in (tmp_path / "not there" / "codes", tmp_path):
+        ran = linnet("serve", "--data", tmp_path / "data", "--port", 0, "--codes-file", place)
+        assert (ran.code, ran.out) == (1, "")
+        assert f"{place} cannot be used" in ran.err
+
+
 def test_until_eof_it_ends_with_its_parents_pipe(tmp_path: Path) -> None:
     with started("serve", "--data", tmp_path, "--port", 0, "--json", "--until-eof") as process:
         line_of(process)

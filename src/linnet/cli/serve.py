@@ -107,6 +107,9 @@ def serve(
     if until_eof:
         threading.Thread(target=_stop_at_eof, name="until-eof", daemon=True).start()
     _refuse_account(data)
+    if codes_file is not None and data not in codes_file.parents:
+        codes_file.touch(mode=0o600)  # a server without a place for codes registers nobody
+        codes_file.open("a").close()
     with _explained(config):
         run(config, _announced_in_json if as_json else _announced)
 
