@@ -99,3 +99,16 @@ async def test_who_may_mean_two_groups_is_told_enough_to_name_one() -> None:
 def test_a_group_is_called_by_its_title_safe_to_print_or_by_its_id() -> None:
     assert group_name(group(1, "Ch\x1boir\n")) == "Choir "
     assert group_name(UNNAMED) == "group abababab"
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [
+        ("+4917604069001: pay now", "“+4917604069001: pay now”"),
+        ("+4917604069001", "“+4917604069001”"),
+        ("Ada: hi” · Ben", '“Ada: hi" · Ben”'),
+        ("Book club", "Book club"),
+    ],
+)
+def test_a_title_does_not_pass_for_somebody_who_speaks(title: str, shown: str) -> None:
+    assert group_name(group(1, title)) == shown

@@ -72,8 +72,16 @@ def _people(event: Event) -> list[bytes]:
 
 
 def group_name(info: GroupInfo) -> str:
-    """The title, safe to print, or what stands for it."""
-    return plain(info.title or "") or f"group {show(info.group)[:SHORT]}"
+    """The title, safe to print, or what stands for it. One that could be read as a person and what
+    they say (anybody may choose it) stands in quotation marks, which it does not hold itself."""
+    title = plain(info.title or "")
+    if title.startswith("+") or any(mark in title for mark in _MARKS):
+        return "“" + title.translate(_UNQUOTED) + "”"
+    return title or f"group {show(info.group)[:SHORT]}"
+
+
+_MARKS = ":·“”"
+_UNQUOTED = str.maketrans("“”", '""')
 
 
 def by_rank(info: GroupInfo, names: Names) -> list[AccountId]:
