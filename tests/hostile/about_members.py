@@ -136,6 +136,9 @@ async def group_message_to_an_outsider(stage: Stage) -> None:
     kept = _keeps(stage.bob)
     await stage.bob.reaches(await choir.says(stage.bob, "among us"), State.SENT)
     _brings(choir, kept[0], stage.bob, dan, 4)
+    # The server's next row has the position that was made up here, and must be another's.
+    aside = await stage.alice.says(choir.carol, "aside")
+    await stage.alice.reaches(aside, State.SENT, State.DELIVERED)
     await stage.alice.says(dan, "Hello, Dan!")
     await dan.shows(stage.alice, "Hello!", "Hello, Dan!")
     assert (await dan.health()).parked == 1
