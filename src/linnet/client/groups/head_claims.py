@@ -14,7 +14,7 @@ from linnet.wire.ids import AccountId, DeviceId
 
 
 def note(db: apsw.Connection, group: bytes, claimant: bytes, device: int, version: int) -> None:
-    """A device cites this version of the group's log, which is not held."""
+    """A member's device cites this version of the group's log, which is not held."""
     db.execute(
         "INSERT INTO head_claims (id, claimant, device, version) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (id, claimant, device) DO UPDATE SET version = excluded.version",

@@ -72,7 +72,7 @@ class GroupCipher:
         if version > group.settled.version:
             self._offer(frame, content)
             book.want(db, frame.conversation, version)
-            if version > group.kept:
+            if version > group.kept and _is_member(db, group.settled, frame.sender):
                 claimant = (frame.sender, frame.device)
                 head_claims.note(db, frame.conversation, *claimant, version)
             raise NoSenderKey("the log goes on further than is known here")
