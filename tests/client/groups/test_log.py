@@ -171,7 +171,6 @@ def test_rosters_never_fall_along_conv_seq(db: apsw.Connection) -> None:
         (5, 2, True),
         (9, 4, True),
         (7, 3, True),
-        (7, 5, False),
         (10, 3, False),
         (10, 4, True),
     ):
@@ -188,6 +187,23 @@ def test_a_roster_that_was_made_up_outlives_no_true_one(db: apsw.Connection) -> 
         (10, 3, False),
         (10, 4, True),
         (11, 4, True),
+    ):
+        assert book.in_order(db, story.group, conv_seq, roster) is right
+
+
+def test_a_conv_seq_that_was_made_up_stops_no_group_for_good(db: apsw.Connection) -> None:
+    (ada,) = people("ada")
+    story = Story(ada)
+    log.take(db, story.page(), me(ada), NOW_MS)
+    book.learn_roster(db, story.group, 4, 1)
+    assert book.in_order(db, story.group, 1 << 50, 4)
+    assert book.in_order(db, story.group, 10, 5)  # not fetched yet: it counts as 4
+    book.learn_roster(db, story.group, 5, 2)
+    for conv_seq, roster, right in (
+        (11, 5, True),
+        (12, 4, False),
+        (12, 5, True),
+        (8, 4, True),
     ):
         assert book.in_order(db, story.group, conv_seq, roster) is right
 

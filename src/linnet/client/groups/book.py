@@ -171,12 +171,18 @@ def roster_version(db: apsw.Connection, id: bytes, roster: int) -> int | None:
 
 
 def in_order(db: apsw.Connection, id: bytes, conv_seq: int, roster: int) -> bool:
-    """Whether rosters never fall along conv_seq, this message included; then it is remembered."""
+    """Whether this message's roster is no older than one that a message of lower conv_seq named;
+    then it is remembered as the newest message.
+
+    A known roster above that of a message of higher conv_seq shows that one number was made up:
+    the order starts again from here, so that a conv_seq far ahead does not stop a group for good.
+    """
     row = first(db, "SELECT last_seq, last_roster, roster FROM groups WHERE id = ?", (id,))
     last_seq, last_roster, newest = (0, 0, 0) if row is None else map(int, row)
-    if conv_seq < last_seq:
-        return roster <= last_roster
-    if roster < min(last_roster, newest):  # a number that was made up outlives no true one
+    if conv_seq < last_seq and min(roster, newest) <= last_roster:
+        return True
+    # A number that was made up outlives no true one.
+    if conv_seq >= last_seq and roster < min(last_roster, newest):
         return False
     if (conv_seq, roster) != (last_seq, last_roster):
         db.execute(
