@@ -17,7 +17,7 @@ from linnet.client.directory import Directory
 from linnet.client.environment import Environment
 from linnet.client.events import Connection as Shown
 from linnet.client.events import ConnectionState, Event, Events, Message, Sent
-from linnet.client.facts import Clock, Login, Proof
+from linnet.client.facts import Clock, Login, Proof, Welcomed
 from linnet.client.groups.keeper import Keeper
 from linnet.client.groups.log import Member
 from linnet.client.healing import Healer
@@ -113,6 +113,8 @@ async def test_the_servers_clock_is_kept(rig: Rig) -> None:
     await rig.run()
     clock = await rig.alice.store.read(lambda db: facts.get(db, Clock))
     assert clock == Clock(offset_ms=90_000)
+    told = await rig.alice.store.read(lambda db: facts.get(db, Welcomed))
+    assert told == Welcomed(server_ms=START_MS + 90_000, here=True)
 
 
 async def test_a_gap_is_not_acknowledged_and_the_socket_is_opened_again(rig: Rig) -> None:
@@ -376,6 +378,7 @@ async def test_a_server_that_does_not_know_the_time_is_not_believed_about_it(
     link.end(CLOSES["replaced"].code)
     await rig.run()
     assert await rig.alice.store.read(lambda db: facts.get(db, Clock)) == Clock(offset_ms=90_000)
+    assert await rig.alice.store.read(lambda db: facts.get(db, Welcomed)) is None
 
 
 @pytest.mark.parametrize("turns", range(8))

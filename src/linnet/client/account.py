@@ -40,7 +40,6 @@ from linnet.wire.ids import (
     DeviceId,
     MessageId,
     direct_conversation,
-    message_id,
 )
 
 TEXT_BYTES: Final = 16_384
@@ -216,18 +215,17 @@ class Client:
         if len(text.encode()) > TEXT_BYTES:
             raise TextTooLong(f"a text has at most {TEXT_BYTES} bytes")
         peer = await self._engine.numbers.find(to) if isinstance(to, str) else to
-        now_ms, noise = self._world.now_ms(), self._world.rng(10)
+        now_ms, rng = self._world.now_ms(), self._world.rng
 
         def queue(db: apsw.Connection) -> tuple[MessageId, bool]:
-            server_ms = outbox.server_ms(db, now_ms)
             item = Item(
-                id=message_id(server_ms, noise),
+                id=outbox.new_id(db, now_ms, rng),
                 conversation=direct_conversation(self.account, peer),
                 peer=peer,
                 counter=0,
                 kind="text",
                 body=text_body(text),
-                sent_ms=server_ms,
+                sent_ms=outbox.server_ms(db, now_ms),
             )
             outbox.enqueue(db, item, self.account, self.device, self._engine.account_key)
             return MessageId(item.id), self._engine.wrote_to(db, peer)

@@ -18,7 +18,7 @@ from linnet.client.directory import Directory
 from linnet.client.environment import Environment, Link
 from linnet.client.errors import LinkClosed, Offline, Refused
 from linnet.client.events import Events
-from linnet.client.facts import Clock, Cursor, Identity, Proof
+from linnet.client.facts import Clock, Cursor, Identity, Proof, Welcomed
 from linnet.client.failures import first_cause
 from linnet.client.groups.keeper import Keeper
 from linnet.client.healing import Healer
@@ -196,9 +196,10 @@ class Dialogue:
 
         def store(db: apsw.Connection) -> None:
             known = facts.get_or(db, Clock())
-            moved = abs(known.offset_ms - offset) > CLOCK_STEP_MS
-            if moved and abs(offset) <= CLOCK_TRUST_MS:
-                facts.put(db, Clock(offset_ms=offset))
+            if abs(offset) <= CLOCK_TRUST_MS:
+                facts.put(db, Welcomed(server_ms=welcome.server_time, here=True))
+                if abs(known.offset_ms - offset) > CLOCK_STEP_MS:
+                    facts.put(db, Clock(offset_ms=offset))
             inbox.remember_proof(db, welcome.head, welcome.proof)
 
         await self._parts.store.write(store)

@@ -8,7 +8,7 @@ import contextlib
 
 import apsw
 
-from linnet.client import facts, history, keys
+from linnet.client import facts, history, keys, outbox
 from linnet.client.approving import Approver
 from linnet.client.connection import Connection
 from linnet.client.contacts import Contacts
@@ -123,6 +123,7 @@ class Engine:
         )
         if identity is None or own is None:
             raise NotRegistered("this directory holds no finished account")
+        await store.write(outbox.opened)
         held = await store.read(own_held)
         return cls(store, api, world, identity, own, held.list.key, told.seq)
 

@@ -104,6 +104,13 @@ class Clock(Fact, frozen=True, kw_only=True):
     offset_ms: int = 0
 
 
+class Welcomed(Fact, frozen=True, kw_only=True):
+    """The server's time in its last `welcome`; `here`: that came since the account was opened."""
+
+    server_ms: int = 0
+    here: bool = False
+
+
 class Told(Fact, frozen=True, kw_only=True):
     """Row number of the last arrived message that was handed to the application."""
 

@@ -16,7 +16,7 @@ import msgspec
 from linnet.client import addressees, facts, history
 from linnet.client.addressees import Addressee
 from linnet.client.events import State
-from linnet.client.facts import Clock, Identity
+from linnet.client.facts import Clock, Identity, Welcomed
 from linnet.client.sealed import state as sealed_state
 from linnet.client.sql import every, first, number
 from linnet.crypto.kinds import Channel, permitted
@@ -35,6 +35,8 @@ LONGEST_HOLD_MS: Final = 60_000
 KEYS_FIRST_MS: Final = 10_000
 HELD_AT_MOST_MS: Final = 3_600_000
 """A hold that would last longer was written by a clock that was wrong, or is a server's whim."""
+AWAY_MS: Final = 20 * 86_400_000
+"""A device that was away for longer goes by its own clock: an older id would soon be too old."""
 
 
 class Way(StrEnum):
@@ -177,7 +179,21 @@ def enqueue_control(
 
 def new_id(db: apsw.Connection, now_ms: int, rng: Rng) -> MessageId:
     """An id for a message that is written now, by the server's clock."""
-    return message_id(server_ms(db, now_ms), rng(10))
+    return message_id(likely_ms(db, now_ms), rng(10))
+
+
+def likely_ms(db: apsw.Connection, now_ms: int) -> int:
+    """`server_ms`, unless this machine's clock may have been set since the last run, which nobody
+    knows before the next `welcome`: until then the time of the last one, from which the server
+    takes ids for 30 days. Not if `AWAY_MS` have passed since, if they have."""
+    at_ms, last = server_ms(db, now_ms), facts.get_or(db, Welcomed())
+    doubtful = last.server_ms and not last.here and at_ms < last.server_ms + AWAY_MS
+    return last.server_ms if doubtful else at_ms
+
+
+def opened(db: apsw.Connection) -> None:
+    """A run begins: what its clock shows is doubtful until the next `welcome`."""
+    facts.put(db, facts.replace(facts.get_or(db, Welcomed()), here=False))
 
 
 def server_ms(db: apsw.Connection, now_ms: int) -> int:

@@ -26,7 +26,7 @@ from linnet.client.watermarks import covers
 from linnet.crypto.bodies import text_body
 from linnet.signing.group_changes import Confirm, Demote, Leave, Promote, Remove
 from linnet.signing.group_state import GroupState, Role
-from linnet.wire.ids import AccountId, ConversationId, GroupId, MessageId, message_id
+from linnet.wire.ids import AccountId, ConversationId, GroupId, MessageId
 
 Whom = AccountId | str
 """An account, or an E.164 number."""
@@ -117,20 +117,19 @@ class Groups:
         """
         if len(text.encode()) > TEXT_BYTES:
             raise TextTooLong(f"a text has at most {TEXT_BYTES} bytes")
-        now_ms, noise = self.world.now_ms(), self.world.rng(10)
+        now_ms, rng = self.world.now_ms(), self.world.rng
 
         def queue(db: apsw.Connection) -> MessageId:
             held = book.group(db, group)
             if held is None or not held.member:
                 raise GroupRefused("no_such_group" if held is None else "not_member")
-            server_ms = outbox.server_ms(db, now_ms)
             item = Item(
-                id=message_id(server_ms, noise),
+                id=outbox.new_id(db, now_ms, rng),
                 conversation=group,
                 peer=group,
                 kind="text",
                 body=text_body(text),
-                sent_ms=server_ms,
+                sent_ms=outbox.server_ms(db, now_ms),
                 way=Way.GROUP,
             )
             outbox.enqueue(db, item, self.author.account, self.author.device, self.account_key)

@@ -178,7 +178,11 @@ class SealedSender:
         now_ms = self._world.now_ms()
         if item.kind == profile.KIND:
             await self._unseal(item)
-        elif now_ms - message_time_ms(item.id) > GIVE_UP_MS:
+            return
+        # Written before a `welcome`, either may be too early, not both: `outbox.likely_ms`.
+        written_ms = max(item.sent_ms, message_time_ms(item.id))
+        likely_ms = await self._store.read(lambda db: outbox.likely_ms(db, now_ms))
+        if likely_ms - written_ms > GIVE_UP_MS:
             await self._give_up(item, State.FAILED, NO_KEY)
 
     async def _unseal(self, item: Item) -> None:
