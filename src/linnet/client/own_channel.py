@@ -84,26 +84,27 @@ class OwnChannel:
 
     def list_changed(self, db: apsw.Connection, before: Held, after: Held) -> None:
         """The main device has a new own list: tell the others, by what it carries at least, and
-        give whoever is new all that is kept in step."""
+        all that is kept in step where devices changed: somebody is new, or what a removed device
+        told last came to some of them only."""
         devices = [set(held.list.device_keys()) for held in (before, after)]
         if devices[0] != devices[1]:
             # To who is new as well: its link may have begun before another device was removed.
             self.tell_storage_key(db)
-        if devices[1] - devices[0]:
             self.tell_everything(db)
         else:
             self.tell(db, SyncList())
 
     def greet(self, db: apsw.Connection) -> None:
-        """On a linked device: give a main device that is new, as after a recovery, all that is
-        kept in step. Once."""
+        """On a linked device: give the others all that is kept in step, once, when the main device
+        is new, as after a recovery, and when a device was removed: nobody takes from that any more
+        what it told some of us."""
         primary, since = own_held(db).list.primary, facts.get_or(db, Greeted()).seq
         changes = device_changes.since(db, since, account=self.account)
         if changes:
             facts.put(db, Greeted(seq=changes[-1].seq))
         me = facts.get(db, Identity)
         assert me is not None
-        if me.device != primary and any(c.joined and c.device == primary for c in changes):
+        if me.device != primary and any(c.device == primary or not c.joined for c in changes):
             self.tell_everything(db)
 
     def tell_everything(self, db: apsw.Connection) -> None:

@@ -29,6 +29,7 @@ class PassOn:
     def __call__(self, db: apsw.Connection, received: Received) -> list[Event]:
         """The reader. Raises Damaged or Refused."""
         told = self.reader(db, received)
+        self.channel.greet(db)  # it may have brought a list
         if received.content.sender == self.channel.account and _owed(db, received):
             for body in _again(received):
                 self.channel.tell(db, body)
