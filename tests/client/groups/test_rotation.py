@@ -1,5 +1,7 @@
 """A sender key is replaced when somebody who has it may not read any more, and only then."""
 
+from collections.abc import Awaitable, Callable
+
 import apsw
 import pytest
 from tests.client.groups.choir import Choir, Singer
@@ -11,6 +13,8 @@ from linnet.crypto.sender_key_rotation import MAX_AGE_MS, MAX_MESSAGES
 from linnet.wire.ids import GroupId
 
 pytestmark = pytest.mark.slow
+
+Departs = Callable[[Choir, list[Singer], GroupId], Awaitable[None]]
 
 
 async def chain(singer: Singer, group: GroupId) -> SenderKeyState:
@@ -152,11 +156,26 @@ async def test_not_rotated_for_a_joiner_who_gets_the_present_iteration(choir: Ch
     assert await joiner.read(group) == ["two"]
 
 
-async def test_superseded_chains_are_erased_a_day_after_a_removal(choir: Choir) -> None:
-    singers, group = await three(choir)
-    await said(choir, singers, group, "one")
+async def removes_a_member(choir: Choir, singers: list[Singer], group: GroupId) -> None:
     await singers[0].groups.remove(group, [singers[2].account])
-    await said(choir, singers, group, "two")
+
+
+async def revokes_a_device(choir: Choir, singers: list[Singer], group: GroupId) -> None:
+    choir.revoke(singers[2], 2)
+
+
+@pytest.mark.parametrize("departs", [removes_a_member, revokes_a_device])
+async def test_superseded_chains_are_erased_a_day_after_a_removal(
+    choir: Choir, departs: Departs
+) -> None:
+    singers, group = await three(choir)
+    tablet = await choir.another(singers[2])
+    await choir.connect(*singers, tablet)
+    for which in ([0, 1, 2], [1, 0, 2]):  # both have the newest lists
+        await said(choir, [singers[it] for it in which], group, "before")
+    await departs(choir, singers, group)
+    for which in ([0, 1], [1, 0]):
+        await said(choir, [singers[it] for it in which], group, "after")
 
     def count(db: apsw.Connection) -> int:
         rows = every(db, "SELECT record FROM sender_keys")

@@ -17,7 +17,7 @@ from linnet.client import lists, missing_lists, parking
 from linnet.client.environment import Environment
 from linnet.client.errors import ClientError, GroupRefused, LoggedOut, NotTrusted, Refused
 from linnet.client.events import Event
-from linnet.client.groups import book, changes, confirming, keys, log, secrets
+from linnet.client.groups import book, changes, confirming, departures, keys, log, secrets
 from linnet.client.groups.book import Pending
 from linnet.client.groups.changes import Author
 from linnet.client.groups.log import Member, Page
@@ -306,6 +306,7 @@ class Keeper:
         return [*log.take(db, page, self.me, now_ms)]
 
     def _tidy(self, db: apsw.Connection, now_ms: int) -> None:
+        departures.follow(db, now_ms)
         keys.erase_superseded(db, now_ms)
         for group in book.ids(db):
             secrets.ask(db, group, self.me.account, now_ms, self._world.rng)
