@@ -9,7 +9,7 @@ import pytest
 from linnet import client
 from linnet.cli.accounts import in_words, recipient, refused
 from linnet.cli.failures import Failure
-from linnet.client import ClientError, LinkFailed, NotTrusted, RecoveryFailed, Refused
+from linnet.client import ClientError, ClockOff, LinkFailed, NotTrusted, RecoveryFailed, Refused
 from linnet.wire.errors import ERRORS
 
 PLAIN = [
@@ -38,6 +38,11 @@ def test_what_did_not_come_about_says_what_to_do(
 ) -> None:
     text = told(kind("lapsed", "it took too long. Nothing is active. Start again"))
     assert text == "linnet: it took too long.\n  Nothing is active. Start again."
+
+
+def test_a_wrong_clock_says_what_to_do() -> None:
+    text = told(ClockOff("this clock looks wrong. Set it"))
+    assert text == "linnet: this clock looks wrong.\n  Set it."
 
 
 def test_what_the_server_refused_is_told_with_its_own_text_and_the_wait() -> None:

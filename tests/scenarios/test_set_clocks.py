@@ -6,7 +6,7 @@ import pytest
 from tests.scenarios.conftest import Town
 from tests.scenarios.waiting import wait_for
 
-from linnet.client import Client, ConnectionState, Environment, Sent
+from linnet.client import Client, ClockOff, ConnectionState, Environment, Sent
 from linnet.client.events import Connection
 
 pytestmark = pytest.mark.slow
@@ -34,3 +34,18 @@ async def test_what_is_written_before_the_first_welcome_is_sent(
     id = await alice.send(bob.account, "written at once")
     async with alice:
         assert (await wait_for(alice.events(), Sent)).id == id
+
+
+@pytest.mark.parametrize("days", [-40, 40])
+async def test_a_wrong_clock_is_named_when_devices_change_and_the_right_one_goes_on(
+    served: Town, days: int
+) -> None:
+    async with await served.register("alice", ALICE):
+        pass
+    async with await Client.open(served.home / "alice", world=world(days)) as alice:
+        for name in ("kitchen", "garden"):
+            with pytest.raises(ClockOff, match=r"this device's clock .* Set the clock"):
+                await alice.devices.rename(1, name)
+    async with await served.open("alice") as alice:
+        await alice.devices.rename(1, "garden")
+        assert [device.name for device in await alice.devices.all()] == ["garden"]

@@ -15,6 +15,7 @@ from linnet.client import (
     BadAddress,
     Client,
     ClientError,
+    ClockOff,
     Event,
     LinkFailed,
     LoggedOut,
@@ -90,7 +91,7 @@ def _failure(directory: Path, error: ClientError) -> Failure:
                 "It has a new owner, or the same person registered anew without recovery code.",
                 "Make sure who it is, with `linnet safety NUMBER`; then say `--accept` to that.",
             )
-        case LinkFailed() | RecoveryFailed():
+        case LinkFailed() | RecoveryFailed() | ClockOff():
             what, _, do = f"{error}".partition(". ")
             return Failure(f"{what}.", do=do and f"{do}.")
         case StoreUnavailable():

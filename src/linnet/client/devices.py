@@ -62,7 +62,7 @@ class Devices:
     async def rename(self, device: int, name: str) -> None:
         """Call a device something else, at most 64 bytes of it.
 
-        Raises NotMainDevice, ClientError if there is no such device, Offline, Refused.
+        Raises NotMainDevice, ClientError if there is no such device, Offline, Refused, ClockOff.
         """
         await self._known(device)
 
@@ -79,7 +79,7 @@ class Devices:
         """Remove a device: its login ends, and it reads nothing new.
 
         Raises NotMainDevice, also for the main device itself; ClientError if there is no such
-        device; Offline, Refused: the removal is signed then and published as soon as possible.
+        device; Offline, Refused, ClockOff: it is signed then and published as soon as possible.
         """
         if (await self._known(device)).main:
             raise NotMainDevice("the main device cannot be removed: recover the account elsewhere")

@@ -68,6 +68,11 @@ class NotMainDevice(ClientError):
     """Only the account's main device can do that: open it there."""
 
 
+class ClockOff(ClientError):
+    """By the server's clock a device list that was signed here is of another time: set this
+    device's clock. What was signed is signed anew then, and published."""
+
+
 class LinkFailed(ClientError):
     """A device was not linked, and nothing of it is active. `reason` is a stable word, the text
     says what happened and what to do."""

@@ -15,7 +15,7 @@ import apsw
 
 from linnet.client import device_alerts, facts, keys, lists
 from linnet.client.environment import Environment
-from linnet.client.errors import ClientError, LinkFailed, Refused
+from linnet.client.errors import ClientError, ClockOff, LinkFailed, Refused
 from linnet.client.events import Event
 from linnet.client.facts import Identity, Keys, SignedList
 from linnet.client.lists import Held
@@ -71,8 +71,8 @@ class OwnList:
     async def change(self, sign: Change, *, link: bytes = b"") -> None:
         """Sign the next list, publish and hold it. What was signed before goes first.
 
-        Raises NotMainDevice, LinkFailed (with `link`), Offline, Refused; what was signed before
-        one of the last two is uploaded later.
+        Raises NotMainDevice, LinkFailed (with `link`), Offline, Refused, ClockOff; what was signed
+        before one of the last three is uploaded later.
         """
         async with self._one_change:
             await self._publish()
@@ -87,7 +87,7 @@ class OwnList:
     async def sign_again(self) -> None:
         """Sign the same devices for 35 more days if a week has passed; upload what is waiting.
 
-        Does nothing on a linked device. Raises Offline, Refused.
+        Does nothing on a linked device. Raises Offline, Refused, ClockOff.
         """
         async with self._one_change:
             await self._publish()
@@ -126,7 +126,8 @@ class OwnList:
 
     async def _refused(self, waiting: SignedList, refusal: Refused) -> None:
         """Pass over a list that the server will never take: its link lapsed, or its time ran out,
-        or has not come, while it waited here. Raises LinkFailed for a link, else `refusal`."""
+        or has not come, while it waited here. Raises LinkFailed for a link, ClockOff where only
+        the clocks can differ, else `refusal`."""
         if waiting.link and refusal.code in _LINK_OVER:
             await self._pass_over(waiting)
             raise LinkFailed(
@@ -134,8 +135,10 @@ class OwnList:
                 "the new device was not linked in time, and nothing of it is active."
                 " Start again on the new device",
             ) from refusal
-        if refusal.code != "list_rejected" or not self._out_of_time(waiting):
+        if refusal.code != "list_rejected":
             raise refusal
+        if not self._out_of_time(waiting):
+            raise _clock_off() from refusal  # it kept every other rule when it was signed
         await self._pass_over(waiting)
 
     def _out_of_time(self, waiting: SignedList) -> bool:
@@ -204,6 +207,13 @@ def own_held(db: apsw.Connection) -> Held:
     if held is None:
         raise ClientError("the directory lost its own device list")
     return held
+
+
+def _clock_off() -> ClockOff:
+    return ClockOff(
+        "this device's clock looks wrong: by the server's clock what it signs is of another time."
+        " Nothing changed yet. Set the clock, then try again"
+    )
 
 
 def _again(db: apsw.Connection, signer: Signer) -> SignedObject:
