@@ -35,3 +35,7 @@ class Remembered(Generic[V]):
         self._values[name] = value
         while len(self._values) > self._most:
             self._values.popitem(last=False)
+
+    def clear(self) -> None:
+        """Remember nothing."""
+        self._values.clear()

@@ -1,5 +1,7 @@
 """A log as it comes from the server: what takes effect, for whom, and what is told."""
 
+from collections.abc import Mapping, Sequence
+
 import apsw
 import pytest
 from tests.signing.people import Person, after, create, entry
@@ -7,11 +9,11 @@ from tests.signing.people import Person, after, create, entry
 from linnet.client import addressees, lists
 from linnet.client.errors import NotTrusted
 from linnet.client.groups import book, log
-from linnet.client.groups.events import GroupChanged, GroupHeld, GroupJoined, GroupLeft
+from linnet.client.groups.events import GroupChanged, GroupForked, GroupHeld, GroupJoined, GroupLeft
 from linnet.client.groups.log import Member, Page
 from linnet.client.schema import MIGRATIONS
-from linnet.signing.group_changes import Add, Change, Confirm, Leave, Promote, Remove
-from linnet.signing.group_fold import found
+from linnet.signing.group_changes import Add, Change, Confirm, Demote, Leave, Promote, Remove
+from linnet.signing.group_fold import fold_log, found
 from linnet.signing.group_state import GroupState
 from linnet.signing.objects import SignedObject
 
@@ -160,6 +162,46 @@ def test_older_states_are_those_of_their_entries(db: apsw.Connection) -> None:
         assert log.state_at(db, story.group, 1) == first
         assert log.state_at(db, story.group, 2) == story.state
     assert log.state_at(db, story.group, 3) is None
+
+
+def test_what_contradicts_an_old_entry_is_refused_without_folding_the_log_anew(
+    db: apsw.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, ben = people("ada", "ben")
+    story = Story(ada, ben)
+    bases = [story.state]
+    for turn in range(log.FORKS_BACK + 8):
+        story.then(ada, (Demote if turn % 2 else Promote)(ben.account))
+        bases.append(story.state)
+    log.take(db, story.page(), me(ada), NOW_MS)
+    book.states.clear()
+    folded: list[SignedObject] = []
+
+    def counted(
+        entries: Sequence[SignedObject],
+        cited: Mapping[bytes, SignedObject],
+        state: GroupState | None = None,
+    ) -> GroupState:
+        folded.extend(entries)
+        return fold_log(entries, cited, state)
+
+    monkeypatch.setattr(log, "fold_log", counted)
+
+    def contradicts(version: int) -> None:
+        # Ben is no admin at even versions: only the state before shows that.
+        false = entry(bases[version - 2], ben, Remove((ada.account,)))
+        with pytest.raises(NotTrusted):
+            log.take(db, Page(story.group, [false], [ben.newest]), me(ada), NOW_MS)
+
+    newest = story.state.version
+    contradicts(newest - log.FORKS_BACK)
+    assert not folded
+    for version in range(newest - log.FORKS_BACK + 1, newest, 2):
+        contradicts(version)
+    assert 0 < len(folded) <= newest
+    proof = Page(story.group, [entry(bases[newest - 3], ada, Remove((ben.account,)))], [ada.newest])
+    (told,) = log.take(db, proof, me(ada), NOW_MS)
+    assert isinstance(told, GroupForked)
 
 
 def test_rosters_never_fall_along_conv_seq(db: apsw.Connection) -> None:

@@ -6,6 +6,7 @@ the application is told of it, and when two histories prove that somebody lies.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import apsw
 
@@ -33,6 +34,11 @@ from linnet.signing.group_held import Step, effective, is_suspect
 from linnet.signing.group_state import GroupState, departed
 from linnet.signing.objects import SignedObject
 from linnet.wire.ids import AccountId, GroupId
+
+FORKS_BACK: Final = 24
+"""An entry so many versions behind the newest may still prove a fork; the states that takes are
+remembered. Further back it is refused unjudged: any member could have the log folded from its
+start again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +122,25 @@ def state_at(db: apsw.Connection, group: bytes, version: int) -> GroupState | No
     if name is None:
         return None
 
-    def folded() -> GroupState:
-        objects = [it.entry for it in book.entries(db, group, until=version)]
-        return fold_log(objects, book.lists(db, (read_entry(obj).list_hash for obj in objects)))
+    return book.states.get(name, lambda: _folded(db, group, version))
 
-    return book.states.get(name, folded)
+
+def _folded(db: apsw.Connection, group: bytes, version: int) -> GroupState:
+    """Fold the kept log up to a version, from the newest state before it that is remembered."""
+    objects = [it.entry for it in book.entries(db, group, until=version)]
+    start, state = len(objects), None
+    while start and state is None:
+        start -= 1
+        state = book.states.find(objects[start].hash)
+    rest = objects[start if state is None else start + 1 :]
+    near = max(0, len(rest) - 1 - version + kept_version(db, group) - FORKS_BACK)
+    cited = book.lists(db, (read_entry(obj).list_hash for obj in rest))
+    for some in (rest[:near], *([obj] for obj in rest[near:])):
+        if some:
+            state = fold_log(some, cited, state)
+            book.states.put(state.head, state)
+    assert state is not None
+    return state
 
 
 def kept_version(db: apsw.Connection, group: bytes) -> int:
@@ -312,7 +332,9 @@ def _fork(
     ours = book.entries(db, group, entry.version - 1, entry.version)[0].entry
     if ours.hash == obj.hash:
         return None
-    base = state_at(db, group, entry.version - 1)
+    near = entry.version > kept_version(db, group) - FORKS_BACK
+    same_place = entry.prev == read_entry(ours).prev
+    base = state_at(db, group, entry.version - 1) if near and same_place else None
     if base is not None:
         mine = Evidence(ours, _list(db, read_entry(ours).list_hash, cited).obj)
         theirs = Evidence(obj, _list(db, entry.list_hash, cited).obj)
