@@ -173,12 +173,16 @@ def _complete(
 
 
 def _as_encrypted(conversation: bytes, places: list[Place], kept: list[Kept]) -> Iterator[str]:
-    """Where people come and go: a device has what was encrypted for it."""
+    """Where people come and go: a device has what was encrypted for it.
+
+    While it is linked there may be lists that name it, and no roster yet: then it gets nothing
+    (docs/protocol/delivery.md, Groups)."""
     addressees = {id: to for one in kept for id, to in one.addressees.items()}
     for one in kept:
         handset = one.handset
         me = (handset.account, handset.device)
         has = {row.conv_seq for row in one.rows.get(conversation, ())}
+        first = min((it.conv_seq for it in places if it.conv_seq in has), default=1 << 60)
         for place in places:
             mine = (place.sender, place.device) == me
             to = addressees.get(place.id)
@@ -187,7 +191,9 @@ def _as_encrypted(conversation: bytes, places: list[Place], kept: list[Kept]) ->
                 continue
             if place.conv_seq in has and not mine and me not in to:
                 yield f"{handset.name}: has {_at(place)}, which was not for it"
-            must = handset.revoking_ms is None and not _unverified(one, place, kept)
+            must = place.at_ms > handset.born_ms or place.conv_seq > first
+            if handset.revoking_ms is not None or _unverified(one, place, kept):
+                must = False
             if must and place.conv_seq not in has and (mine or me in to):
                 yield f"{handset.name}: misses {_at(place)} by {place.text and place.text[:20]}"
             yield from _not_outside(handset, place, place.conv_seq in has)
