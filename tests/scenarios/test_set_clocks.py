@@ -36,6 +36,11 @@ async def test_what_is_written_before_the_first_welcome_is_sent(
         assert (await wait_for(alice.events(), Sent)).id == id
 
 
+async def test_a_clock_days_behind_registers(served: Town) -> None:
+    async with await served.register("alice", ALICE, world(-2)) as alice:
+        assert [device.id for device in await alice.devices.all()] == [1]
+
+
 @pytest.mark.parametrize("days", [-40, 40])
 async def test_a_wrong_clock_is_named_when_devices_change_and_the_right_one_goes_on(
     served: Town, days: int

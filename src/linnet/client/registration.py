@@ -20,6 +20,7 @@ from linnet.client.tokens import received
 from linnet.crypto.device_name import NAME_BYTES, STORAGE_KEY_BYTES, seal_name
 from linnet.crypto.recovery import new_code, seal_backup
 from linnet.signing.device_list import first_list
+from linnet.signing.list_format import decode_list
 from linnet.signing.objects import SignedObject
 from linnet.wire import rest
 
@@ -191,7 +192,8 @@ async def _finish(
         facts.put(db, identity)
         facts.put(db, received(login, now_ms))
         obj = SignedObject(finish.list_body, finish.list_sig)
-        lists.adopt(db, login.account, obj, now_ms)
+        issued_ms = decode_list(obj.body).issued * 1000  # by the server's clock
+        lists.adopt(db, login.account, obj, max(now_ms, issued_ms))
         upload = keys.unpublished(db)
         if upload is not None:
             keys.published(db, upload)
