@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from tests.client.post_office import START_MS, Clockwork, Device, PostOffice, two_devices
 
-from linnet.client import facts, history, keys, lists, parking
+from linnet.client import facts, history, keys, lists, lost, parking
 from linnet.client.errors import NotTrusted
 from linnet.client.events import Arrived, Damaged, IdentityChanged, Message, Undecryptable
 from linnet.client.facts import Keys
@@ -79,6 +79,17 @@ async def test_another_commitment_is_damaged(pair: Pair) -> None:
     [row] = await posted(pair, "one")
     await bob.receive([changed(row, commitment=bytes(32))])
     assert kinds(await bob.shown(alice)) == [Damaged]
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+async def test_what_was_asked_for_while_parked_and_then_opens_is_not_asked_for_again(
+    pair: Pair, damaged: bool
+) -> None:
+    _, bob, _ = pair
+    [row] = await posted(pair, "one")
+    await bob.store.write(lambda db: lost.add(db, row, START_MS))
+    await bob.receive([changed(row, commitment=bytes(32)) if damaged else row])
+    assert await bob.store.read(lambda db: lost.due(db, START_MS, 200)) == []
 
 
 async def test_content_under_another_message_id_is_damaged(pair: Pair) -> None:

@@ -66,11 +66,10 @@ class Opener:
             health.count(db, Count.UNDECRYPTABLE)
             lost.add(db, frame, now_ms)
             return _unread(db, frame, held, State.UNDECRYPTABLE, error, now_ms)
+        lost.remove(db, frame.sender, frame.id)  # it may have been asked for while parked
         try:
             content = self.taker.checked(frame, z, held)
-            filed = self.taker.take(db, Received(frame, content, held, now_ms), learned)
-            lost.remove(db, frame.sender, frame.id)  # it may have been asked for while parked
-            return filed
+            return self.taker.take(db, Received(frame, content, held, now_ms), learned)
         except CryptoError as error:
             health.count(db, Count.DAMAGED)
             return _unread(db, frame, held, State.DAMAGED, error, now_ms)
