@@ -100,6 +100,11 @@ def test_nothing_goes_to_a_number_s_new_account_before_a_person_accepts_it(town:
     assert unsure.code == 1
     assert "--accept" in unsure.err
 
+    blind = linnet("safety", ALICE, "--dir", bob, "--accept", "--verified")
+    assert (blind.code, blind.out) == (2, "")
+    assert "--compare" in blind.err
+    assert town.safety("bob", ALICE)["changed"] == "account"
+
     theirs = town.safety("alice again", BOB)["text"]
     accepted = town.safety("bob", ALICE, "--accept", "--compare", theirs)
     assert (accepted["changed"], accepted["verified"]) == (None, True)

@@ -45,12 +45,19 @@ def safety(
     same, nobody is in between; say so with --verified, or have them compared with --compare.
 
     Where the other side shows a new key, or the number has a new account, the number is of the
-    new one; nothing is sent there until --accept.
+    new one; nothing is sent there until --accept. Accepting it and calling it compared at once
+    needs --compare.
 
     Example: `linnet safety +4917604069002 --compare "23699 22556 38278 …"`
     """
     from linnet.cli.running import run
 
+    if accept and verified and compare is None:
+        raise typer.BadParameter(
+            "say with what you compared the new key that you accept: nobody can have compared it"
+            f' before, as in `linnet safety {to} --accept --compare "23699 22556 38278 …"`',
+            param_hint="--verified",
+        )
     where = account_directory(directory, person)
     run(_safety(where, to, Wish(compare, verified, accept), qr, as_json))
 
@@ -130,7 +137,7 @@ def _not_accepted() -> Failure:
     return Failure(
         "that is of a key that you have not accepted.",
         "Nothing was changed.",
-        "Say --accept as well, when you are sure who it is.",
+        "When you are sure who it is, say --accept, with --compare and what they see.",
     )
 
 
