@@ -15,6 +15,7 @@ from linnet.client.events import Healed, Message, Sent, State, Undecryptable
 from linnet.client.facts import Keys
 from linnet.client.joining import joined_inbox
 from linnet.client.resends import Resends
+from linnet.client.sql import every
 from linnet.crypto.content import Content, Reference, commitment, seal_content
 from linnet.signing.device_list import first_list
 from linnet.signing.keys import generate
@@ -599,6 +600,26 @@ async def test_a_replaced_main_device_gets_what_the_old_one_never_showed_to_have
     entries = await shown(new, street.alice)
     assert id in [entry.id for entry in entries]
     assert {entry.note for entry in entries} == {"resent"}
+
+
+async def test_a_replaced_main_device_gets_nothing_of_a_group(street: Street) -> None:
+    await street.talk()
+    alice, group = street.alice[1], bytes(16)
+    alice.inbox = joined_inbox(alice.sessions, member=lambda db, asked, device: True)
+    theirs = (street.bob.account, 1, street.phone.sessions.local.key.public)
+    message = Accepted(
+        bytes(16), group, group, "text", b"z", (theirs,), None, 5, street.town.clock.now_ms
+    )
+    await alice.store.write(lambda db: accepted.keep(db, message))
+    await street.town.link(street.bob)
+    street.town.relist(street.bob, primary=2)
+    street.town.relist(street.bob, without=1)
+    await street.town.fetch(alice, street.bob.account)
+    del street.bob.devices[1]
+    await street.town.follow(alice)
+    resent = await alice.store.read(lambda db: every(db, "SELECT id FROM resent"))
+    assert (message.id,) not in resent
+    assert resent  # what was said to Bob alone
 
 
 async def test_a_replaced_main_device_gets_nothing_that_was_read(street: Street) -> None:

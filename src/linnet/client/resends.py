@@ -151,7 +151,8 @@ class Resends:
         old, new = (account, *row), _device(held, held.list.primary)
         for message in recent:
             if (
-                old in message.addressees
+                message.conversation != message.peer  # nobody takes a group's that never came
+                and old in message.addressees
                 and new not in message.addressees
                 and self._still_trusted(db, message, held, new)
                 and not accepted.was_read(db, message.id, account)
