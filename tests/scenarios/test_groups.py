@@ -110,6 +110,22 @@ async def test_changes_by_two_admins_at_once_end_the_same_everywhere(choir: Choi
     assert states[0].members.keys() == {ada.account, ben.account, choir["dan"].account}
 
 
+async def test_of_two_admins_who_remove_each_other_one_is_told_why_not(choir: Choir) -> None:
+    ada, ben = choir["ada"], choir["ben"]
+    group = await ada.groups.create([NUMBERS["ben"], NUMBERS["cleo"]])
+    await ada.groups.promote(group, ben.account)
+    assert (await wait_for(choir.heard["ben"], GroupJoined)).group == group
+    await eventually(lambda: is_admin(ben, group))
+    outcomes = await asyncio.gather(
+        ada.groups.remove(group, [ben.account]),
+        ben.groups.remove(group, [ada.account]),
+        return_exceptions=True,
+    )
+    (lost,) = [outcome for outcome in outcomes if outcome is not None]
+    assert isinstance(lost, GroupRefused), lost
+    assert lost.reason == "not_member"
+
+
 async def test_whoever_leaves_is_gone_and_somebody_stays_admin(choir: Choir) -> None:
     ada, ben = choir["ada"], choir["ben"]
     group = await ada.groups.create([NUMBERS["ben"]])

@@ -16,7 +16,7 @@ import apsw
 from linnet.client import history, lists, outbox
 from linnet.client.directory import Directory
 from linnet.client.environment import Environment
-from linnet.client.errors import Closed, GroupRefused, TextTooLong
+from linnet.client.errors import Closed, GroupRefused, Refused, TextTooLong
 from linnet.client.groups import book, changes, secrets
 from linnet.client.groups.changes import Author, Make
 from linnet.client.groups.keeper import Keeper
@@ -219,14 +219,21 @@ class Groups:
         """
         self._open()
         async with self.keeper.turn:
-            await self.keeper.settle(group)
-            for _ in range(ROUNDS):
-                await self.store.write(lambda db: changes.appended(db, self.author, group, make))
-                if await self.keeper.settle(group):
-                    self.wake()  # what was held back goes on
-                    return
-                # It lost against another entry, or cites a list that is not our newest.
-                await self.directory.refresh(self.author.account)
+            try:
+                await self.keeper.settle(group)
+                for _ in range(ROUNDS):
+                    await self.store.write(
+                        lambda db: changes.appended(db, self.author, group, make)
+                    )
+                    if await self.keeper.settle(group):
+                        self.wake()  # what was held back goes on
+                        return
+                    # It lost against another entry, or cites a list that is not our newest.
+                    await self.directory.refresh(self.author.account)
+            except Refused as refused:
+                if refused.code != "not_member":
+                    raise
+                raise GroupRefused("not_member") from refused  # somebody removed us meanwhile
         raise GroupRefused("busy")
 
     async def _share(self, group: GroupId, accounts: Iterable[bytes]) -> None:
