@@ -133,6 +133,7 @@ async def test_a_revoked_login_is_logged_out_and_says_what_to_do(
     rig: Rig, code: str, why: str
 ) -> None:
     rig.server.refusal = code
+    rig.tokens.not_over()
     with pytest.raises(LoggedOut) as logged_out:
         await rig.tokens.renew("token-1")
     text = str(logged_out.value)
@@ -140,11 +141,14 @@ async def test_a_revoked_login_is_logged_out_and_says_what_to_do(
     assert why in text
     assert "register again, in another directory" in text
     assert "refresh-1" not in text
+    with pytest.raises(LoggedOut, match=code):
+        rig.tokens.not_over()
 
 
 async def test_a_limited_refresh_logs_nobody_out(rig: Rig) -> None:
     rig.server.refusal = "rate_limited"
     with pytest.raises(Refused):
         await rig.tokens.renew("token-1")
+    rig.tokens.not_over()
     rig.server.refusal = ""
     assert await rig.tokens.renew("token-1") == "token-2"

@@ -17,6 +17,7 @@ from linnet.client import (
     State,
 )
 from linnet.client import Connection as Online
+from linnet.wire.ids import GroupId
 
 pytestmark = pytest.mark.slow
 
@@ -87,6 +88,10 @@ async def test_a_revoked_device_reads_nothing_new_and_says_why(served: Town) -> 
                 pass
             await bob.send(phone.account, "for two")
             assert (await wait_for(heard[3], Message)).text == "for two"
+            with pytest.raises(LoggedOut, match=r"taken off the account.*Link"):
+                await laptop.send(bob.account, "into the void")
+            with pytest.raises(LoggedOut):
+                await laptop.groups.send(GroupId(bytes(32)), "into the void")
             with pytest.raises(LoggedOut, match=r"taken off the account.*Link"):
                 await laptop.find("+15550100077")
             assert [text for _, text in await texts(laptop, bob)] == ["for all three"]

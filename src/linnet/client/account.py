@@ -209,9 +209,10 @@ class Client:
 
         It is sent now, or whenever the server can be reached. One's own account is allowed: a
         note to self. Raises TextTooLong, UnknownRecipient, Offline (only for a number that was
-        never looked up), Closed.
+        never looked up), Closed, LoggedOut once that is known: nothing would ever send it.
         """
         self._check_open()
+        self._engine.parts.tokens.not_over()
         if len(text.encode()) > TEXT_BYTES:
             raise TextTooLong(f"a text has at most {TEXT_BYTES} bytes")
         peer = await self._engine.numbers.find(to) if isinstance(to, str) else to

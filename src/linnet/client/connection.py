@@ -64,6 +64,8 @@ class Connection:
             self._show(Shown.CONNECTING)
             after, reason, wait = await self._one_link()
             if after is Reconnect.NEVER:
+                if reason == "revoked":
+                    self._parts.tokens.revoked()
                 self._show(Shown.STOPPED, reason)
                 return
             self._failures = 0 if self._was_steady() else self._failures + 1

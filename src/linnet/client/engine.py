@@ -103,6 +103,7 @@ class Engine:
             account_key=account_key,
             wake=wake,
             closed=lambda: self.closed,
+            not_over=tokens.not_over,
         )
         duties = (
             own_list.sign_again,

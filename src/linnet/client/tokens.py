@@ -53,7 +53,17 @@ class Tokens:
         self._api = api
         self._world = world
         self._login: Login | None = None
+        self._over = ""
         self._one_rotation = asyncio.Lock()
+
+    def revoked(self) -> None:
+        """The server ended this login, and said so on the socket."""
+        self._over = _over("revoked")
+
+    def not_over(self) -> None:
+        """Raises LoggedOut once it is known that the server takes nothing from here any more."""
+        if self._over:
+            raise LoggedOut(self._over)
 
     async def access(self) -> str:
         """An access token with at least two minutes of life.
@@ -105,7 +115,8 @@ class Tokens:
         except Refused as refusal:
             if refusal.code not in _FINAL:
                 raise
-            raise LoggedOut(f"{refusal.code}: {_FINAL[refusal.code]}. {_WHAT_TO_DO}") from refusal
+            self._over = _over(refusal.code)
+            raise LoggedOut(self._over) from refusal
         self._login = new = received(answer, self._world.now_ms())
         await self._store.write(lambda db: _finish(db, new))
         return new
@@ -127,6 +138,10 @@ class Tokens:
             id=begun.id,
             proof=begun.proof,
         )
+
+
+def _over(code: str) -> str:
+    return f"{code}: {_FINAL[code]}. {_WHAT_TO_DO}"
 
 
 def received(answer: rest.Login, now_ms: int) -> Login:

@@ -69,6 +69,8 @@ class Groups:
     account_key: bytes
     wake: Callable[[], None]
     closed: Callable[[], bool]
+    not_over: Callable[[], None] = lambda: None
+    """Raises LoggedOut where nothing that is written here will be sent."""
 
     # ---- reading
 
@@ -113,8 +115,9 @@ class Groups:
     async def send(self, group: GroupId, text: str) -> MessageId:
         """Take over a text for a group; it is durable on return, and sent when it can be.
 
-        Raises TextTooLong, GroupRefused for a group that is not known or was left.
+        Raises TextTooLong, GroupRefused for a group that is not known or was left, LoggedOut.
         """
+        self.not_over()
         if len(text.encode()) > TEXT_BYTES:
             raise TextTooLong(f"a text has at most {TEXT_BYTES} bytes")
         now_ms, rng = self.world.now_ms(), self.world.rng
