@@ -178,6 +178,7 @@ def _as_encrypted(conversation: bytes, places: list[Place], kept: list[Kept]) ->
     While it is linked there may be lists that name it, and no roster yet: then it gets nothing
     (docs/protocol/delivery.md, Groups)."""
     addressees = {id: to for one in kept for id, to in one.addressees.items()}
+    removed = _removed(kept)
     for one in kept:
         handset = one.handset
         me = (handset.account, handset.device)
@@ -186,6 +187,8 @@ def _as_encrypted(conversation: bytes, places: list[Place], kept: list[Kept]) ->
         for place in places:
             mine = (place.sender, place.device) == me
             to = addressees.get(place.id)
+            if to is None and (place.sender, place.device) in removed:
+                continue  # it was shown out before it heard that this was accepted
             if to is None:
                 yield f"nobody knows for whom {_at(place)} was"
                 continue
