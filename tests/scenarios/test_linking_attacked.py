@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import httpx
 import pytest
 from tests.hostile.conftest import registered
-from tests.hostile.middle import changed, flipped
+from tests.hostile.middle import Forward, changed, flipped
 from tests.scenarios.meeting import GIVES_UP_S, PATIENCE_S, Meeting, meeting
 
 from linnet.client import Client, LinkFailed
@@ -123,5 +124,28 @@ async def test_a_stranger_s_code_is_asked_about_and_declined_at_both_ends(met: M
     approved, joined = await met.met(phone)
     assert (reason(approved), reason(joined)) == ("declined", "lapsed")
     assert [(offer.kind, offer.name) for offer in met.asked] == [(1, "laptop")]
+    assert await devices(phone) == [1]
+    await phone.close()
+
+
+async def test_a_device_that_is_removed_while_another_one_joins_ends_the_link(
+    met: Meeting,
+) -> None:
+    phone = await met.phone()
+    _, laptop = await met.met(phone)
+    assert isinstance(laptop, Client)
+    await laptop.close()
+
+    async def removes_first(request: httpx.Request, forward: Forward) -> httpx.Response:
+        if await devices(phone) == [1, 2]:
+            await phone.devices.revoke(2)
+        return await forward(request)
+
+    met.main.answer("GET", r"/links/.+/keys", removes_first)
+    codes: asyncio.Queue[LinkCode] = asyncio.Queue(1)
+    async with asyncio.timeout(PATIENCE_S):
+        joining = met.joining(codes, "tablet")
+        approved = await met.approving(phone, await codes.get())
+        assert (reason(approved), reason(await joining)) == ("lapsed", "lapsed")
     assert await devices(phone) == [1]
     await phone.close()

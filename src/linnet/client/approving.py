@@ -87,34 +87,44 @@ class Approver:
             read = _code(code)
             await self._own_list.publish()
             try:
-                device = await self._met(read, confirm)
+                begun, device = await self._met(read, confirm)
             except BaseException:
-                with suppress(ClientError):  # it lapses by itself
-                    await self._tokens.use(lambda token: self._api.end_link(token, read.link_id))
+                await self._end(read)
                 raise
             # From here on the link is not ended: once the list is signed it must get there.
-            return await self._list(read, device)
+            return await self._list(begun, device)
 
-    async def _met(self, code: LinkCode, confirm: Confirm) -> ListedDevice:
-        """Meet the new device: its entry of the list, which it has signed."""
+    async def _end(self, code: LinkCode) -> None:
+        with suppress(ClientError):  # it lapses by itself
+            await self._tokens.use(lambda token: self._api.end_link(token, code.link_id))
+
+    async def _met(self, code: LinkCode, confirm: Confirm) -> tuple[Begun, ListedDevice]:
+        """Meet the new device: what it was told, and its entry of the list, which it has signed."""
         data = await self._asked(
             self._tokens.use(lambda token: self._api.link_offer(token, code.link_id))
         )
         offer, name = _offer(code, data)
         if not await confirm(LinkOffer(offer.kind, name)):
             raise LinkFailed("declined", "you declined. Nothing was linked")
-        return await self._device(await self._answer(code, data, offer, name))
+        begun = await self._answer(code, data, offer, name)
+        return begun, await self._device(begun)
 
-    async def _list(self, code: LinkCode, device: ListedDevice) -> DeviceId:
+    async def _list(self, begun: Begun, device: ListedDevice) -> DeviceId:
         """Sign the list that names it, last of all."""
 
         def sign(db: apsw.Connection, signer: Signer) -> SignedObject:
+            storage = facts.get(db, StorageKey)
+            if storage is None or storage.key != begun.storage_key:
+                raise _lapsed()  # a device was removed meanwhile: its name is under the old key
             return with_device(signer.held.obj, signer.key, device, signer.now_s, signer.rng)
 
         try:
-            await self._own_list.change(sign, link=code.link_id)
+            await self._own_list.change(sign, link=begun.code.link_id)
         except ListRejected as error:
             raise _not_genuine() from error
+        except LinkFailed:
+            await self._end(begun.code)
+            raise
         return DeviceId(device.id)
 
     async def _answer(self, code: LinkCode, data: bytes, offer: Offer, name: str) -> Begun:
