@@ -118,3 +118,24 @@ async def test_what_a_wrong_clock_held_back_does_not_wait_until_that_time(tmp_pa
     assert await due() == [id]
     for device in (alice, bob):
         await device.store.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "waits_on"),
+    [("unavailable", False), ("internal", False), ("rate_limited", True)],
+)
+async def test_a_new_run_does_not_wait_for_a_trouble_that_may_be_over(
+    tmp_path: Path, code: str, waits_on: bool
+) -> None:
+    alice, bob = await two_devices(tmp_path, clock := Clockwork())
+    office = PostOffice(clock)
+    id = await alice.write_text(bob, "hello")
+    for _ in range(6):
+        office.refusals = [(code, True)]
+        [frame] = await alice.frames({bob.account: bob})
+        await alice.receive([office.post(alice, frame)])
+    await alice.store.write(outbox.opened)
+    due = await alice.store.read(lambda db: outbox.due(db, clock.now_ms))
+    assert [item.id for item in due] == ([] if waits_on else [id])
+    for device in (alice, bob):
+        await device.store.close()

@@ -264,7 +264,8 @@ class Inbox:
                 self._reseal(db, frame, now_ms)
             case Verdict.AGAIN:
                 limited = frame.code == "rate_limited"
-                outbox.hold(db, frame.id, now_ms, RATE_LIMITED_HOLD_MS if limited else 0)
+                least_ms = RATE_LIMITED_HOLD_MS if limited else 0
+                outbox.hold(db, frame.id, now_ms, least_ms, passing=not limited)
             case Verdict.UNKNOWN:
                 effects.over.append(frame.id)
                 effects.events += answers.give_up(db, self._me, frame.id, State.UNKNOWN, frame.code)

@@ -192,7 +192,9 @@ def likely_ms(db: apsw.Connection, now_ms: int) -> int:
 
 
 def opened(db: apsw.Connection) -> None:
-    """A run begins: what its clock shows is doubtful until the next `welcome`."""
+    """A run begins: what its clock shows is doubtful until the next `welcome`, and the server's
+    troubles may be over."""
+    db.execute("UPDATE outbox SET hold_until_ms = 0, holds = 0, passing = 0 WHERE passing = 1")
     facts.put(db, facts.replace(facts.get_or(db, Welcomed()), here=False))
 
 
@@ -294,15 +296,18 @@ def peer(db: apsw.Connection, id: bytes) -> bytes | None:
     return None if row is None else bytes(row[0])
 
 
-def hold(db: apsw.Connection, id: bytes, now_ms: int, at_least_ms: int = 0) -> None:
-    """Offer it later: twice as late each time, up to a minute."""
+def hold(
+    db: apsw.Connection, id: bytes, now_ms: int, at_least_ms: int = 0, *, passing: bool = False
+) -> None:
+    """Offer it later: twice as late each time, up to a minute. `passing`: a trouble of the server's
+    that may be over sooner; the next run begins without waiting."""
     row = first(db, "SELECT holds FROM outbox WHERE id = ?", (id,))
     if row is None:
         return
     wait_ms = max(at_least_ms, min(LONGEST_HOLD_MS, FIRST_HOLD_MS << min(row[0], 10)))
     db.execute(
-        "UPDATE outbox SET holds = holds + 1, hold_until_ms = ? WHERE id = ?",
-        (now_ms + wait_ms, id),
+        "UPDATE outbox SET holds = holds + 1, hold_until_ms = ?, passing = ? WHERE id = ?",
+        (now_ms + wait_ms, passing, id),
     )
 
 

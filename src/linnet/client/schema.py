@@ -175,5 +175,9 @@ MIGRATIONS: Final = (
     groups_schema.SECOND,
     sealed_schema.SCRIPT,
     groups_schema.THIRD,
+    """
+    -- Whether a message is held because of a trouble of the server's that may be over.
+    ALTER TABLE outbox ADD COLUMN passing INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 """One script a version, in order; `user_version` says how many were run."""

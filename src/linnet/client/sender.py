@@ -253,11 +253,14 @@ class Sender:
             await self._give_up(item, "unknown_recipient")
             return
         wait_s = error.retry_after_s if isinstance(error, Refused) else None
-        await self._wait(item, int(1000 * (wait_s or 0)))
+        limited = isinstance(error, Refused) and error.code == "rate_limited"
+        await self._wait(item, int(1000 * (wait_s or 0)), passing=not limited)
 
-    async def _wait(self, item: Item, at_least_ms: int = 0) -> None:
+    async def _wait(self, item: Item, at_least_ms: int = 0, *, passing: bool = False) -> None:
         now_ms = self._world.now_ms()
-        await self._store.write(lambda db: outbox.hold(db, item.id, now_ms, at_least_ms))
+        await self._store.write(
+            lambda db: outbox.hold(db, item.id, now_ms, at_least_ms, passing=passing)
+        )
 
     async def _clock_is_off(self, item: Item) -> None:
         """A list is not valid yet: by this clock, or by that of who signed it."""

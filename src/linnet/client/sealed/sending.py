@@ -124,7 +124,7 @@ class SealedSender:
             await self._no_key(item)
         except Offline:
             self._maker.unanswered.add(item.id)
-            await self._hold(item)
+            await self._hold(item, passing=True)
         except Refused as refusal:
             await self._refused(item, refusal)
         else:
@@ -167,7 +167,8 @@ class SealedSender:
                 await self._store.write(lambda db: _seal_again(db, item, now_ms))
                 self._wake.set()
             case Verdict.AGAIN:
-                await self._hold(item, int(1000 * (refusal.retry_after_s or 0)))
+                wait_ms = int(1000 * (refusal.retry_after_s or 0))
+                await self._hold(item, wait_ms, passing=code != "rate_limited")
             case Verdict.UNKNOWN:
                 await self._give_up(item, State.UNKNOWN, code)
             case Verdict.FAILED:
@@ -207,9 +208,11 @@ class SealedSender:
 
         return await self._store.write(readdress)
 
-    async def _hold(self, item: Item, at_least_ms: int = 0) -> None:
+    async def _hold(self, item: Item, at_least_ms: int = 0, *, passing: bool = False) -> None:
         now_ms = self._world.now_ms()
-        await self._store.write(lambda db: outbox.hold(db, item.id, now_ms, at_least_ms))
+        await self._store.write(
+            lambda db: outbox.hold(db, item.id, now_ms, at_least_ms, passing=passing)
+        )
 
     async def _give_up(self, item: Item, state: State, reason: str) -> None:
         await self._store.write(
