@@ -13,6 +13,7 @@ from tests.client.post_office import Killed
 
 from linnet.client.errors import GroupRefused, Offline
 from linnet.client.groups import book
+from linnet.client.groups.events import GroupJoined
 from linnet.client.outbox import Item
 from linnet.client.sealing import Missing, Sealer, Sealers
 from linnet.client.sessions import Peer
@@ -121,6 +122,7 @@ async def test_a_group_whose_making_was_cut_off_is_made_when_the_server_is_reach
     await choir.connect(ada, ben)
     (group,) = await ada.groups.all()
     assert (group.title, group.version) == ("Choir", 1)
+    assert choir.events(ada, GroupJoined) == [GroupJoined(group.group, ada.account)]
     assert len(choir.logs) == 1
     assert await ada.device.store.read(book.all_pending) == []
     assert (await ben.info(group.group)).title == "Choir"

@@ -145,8 +145,9 @@ class Groups:
     async def create(self, members: Iterable[Whom], title: str = "") -> GroupId:
         """Begin a group with this account as its admin.
 
-        Returns when it is in the server's log. Raises UnknownRecipient, Offline, Refused,
-        KeyChanged, GroupRefused.
+        Returns when it is in the server's log. Raises UnknownRecipient, Refused, KeyChanged,
+        GroupRefused; Offline: it may be signed by then, and begins as soon as the server is
+        reached (`GroupJoined`). Whoever calls again before that may get two.
         """
         accounts = await self._accounts(members)
 
