@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 from tests.server.kit import Person
 
-from linnet.signing.device_list import KIND_TERMINAL, countersign, first_list
+from linnet.signing.device_list import KIND_TERMINAL, countersign, first_list, next_list
 from linnet.signing.keys import KeyPair, generate
 from linnet.signing.list_format import DeviceList, ListedDevice, decode_list
-from linnet.signing.list_revision import with_device, without_device
+from linnet.signing.list_revision import with_device
 from linnet.signing.objects import SignedObject
 from linnet.wire.rest import DeviceKeys
 
@@ -60,7 +60,8 @@ class Owner:
 
     def less(self, device: int) -> SignedObject:
         """The list without this device."""
-        return without_device(self.list, self.key, device, _now_s(), self._rng)
+        rest = [entry for entry in self.listed.devices if entry.id != device]
+        return next_list(self.list, self.key, rest, _now_s(), self._rng)
 
     def _bundle(self, device: KeyPair) -> DeviceKeys:
         return Person("", self.key, device, self._rng).bundle()

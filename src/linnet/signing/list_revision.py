@@ -1,6 +1,7 @@
 """The next device list: what an account does with its devices, each as one newly signed version.
 
-Every function returns a list that was checked as a receiver would. The caller persists it before
+A revocation, which gives the others' names a new key as well, is `linnet.client.devices`'s. Every
+function returns a list that was checked as a receiver would. The caller persists it before
 anyone sees it and retries with those bytes: a signed version is never abandoned, or the next one
 with that number would be the proof of a conflict. Signs upon the newest list, never an old one.
 """
@@ -34,19 +35,6 @@ def with_device(
     devices = (*old.devices, device)
     main = device.id if primary else None
     return next_list(held, account_key, devices, now_s, rng, primary=main)
-
-
-def without_device(
-    held: SignedObject, account_key: KeyPair, device_id: int, now_s: int, rng: Rng
-) -> SignedObject:
-    """Sign the list without a device: its revocation.
-
-    Raises KeyError if it is not listed; ListRejected (`primary`) for the primary.
-    """
-    old = decode_list(held.body)
-    _listed(old, device_id)
-    rest = [device for device in old.devices if device.id != device_id]
-    return next_list(held, account_key, rest, now_s, rng)
 
 
 def renamed(
