@@ -29,6 +29,7 @@ def linked(town: Served, phone: Path, laptop: Path) -> dict[str, object]:
         code = json.loads(line_of(new))["text"]
         approved = linnet("approve", code, "--dir", phone, "--yes", "--json")
         assert approved.code == 0, approved.err
+        assert "Waiting for the new device, 100 s at most." in approved.err
         told: dict[str, object] = json.loads(line_of(new))
     assert told["device"] == approved.json["device"]
     return told

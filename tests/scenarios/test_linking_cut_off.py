@@ -98,6 +98,18 @@ async def test_dead_midway_at_any_step_it_is_linked_later_and_never_by_halves(
             await _linked_whole(phone, laptop, bob)
 
 
+async def test_the_main_device_says_that_the_new_one_does_not_answer(met: Meeting) -> None:
+    met.new.answer(*OF_THE_NEW["keys"], dies(met.new, after=False))
+    codes: asyncio.Queue[LinkCode] = asyncio.Queue(1)
+    async with await met.phone() as phone, asyncio.timeout(PATIENCE_S):
+        joining = met.joining(codes)
+        approved = await met.approving(phone, await codes.get())
+        joining.cancel()
+    assert isinstance(approved, LinkFailed)
+    assert approved.reason == "lapsed"
+    assert f"the new device did not answer within {GIVES_UP_S:.0f} s" in str(approved)
+
+
 async def _linked_whole(phone: Client, laptop: Client, bob: Client) -> None:
     """Exactly the phone and this laptop are listed, and both get what is sent to the account."""
 

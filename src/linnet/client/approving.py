@@ -172,7 +172,7 @@ class Approver:
             )
             return None if ready.identity is None else ready
 
-        ready = await self._asked(answered(self._world, KEYS_WITHIN_S, ask))
+        ready = await self._asked(answered(self._world, KEYS_WITHIN_S, ask), _silent)
         grant, rng = begun.grant, self._world.rng
         if ready.identity != begun.offer.device_key or ready.box is None:
             raise _not_genuine()
@@ -185,8 +185,10 @@ class Approver:
             raise _not_genuine() from error
         return device
 
-    async def _asked(self, asked: Awaitable[T | None]) -> T:
-        """What the link was asked for. Raises LinkFailed if it is over."""
+    async def _asked(
+        self, asked: Awaitable[T | None], late: Callable[[], LinkFailed] = lambda: _lapsed()
+    ) -> T:
+        """What the link was asked for. Raises LinkFailed if it is over, `late` if nobody answers."""
         try:
             answer = await asked
         except Refused as refusal:
@@ -194,7 +196,7 @@ class Approver:
                 raise
             raise _lapsed() from refusal
         if answer is None:
-            raise _lapsed()
+            raise late()
         return answer
 
 
@@ -227,6 +229,14 @@ def _lapsed() -> LinkFailed:
         "lapsed",
         "the code is used up or too old, or the new device did not answer in time. Nothing was"
         " linked. Have the new device show a new code",
+    )
+
+
+def _silent() -> LinkFailed:
+    return LinkFailed(
+        "lapsed",
+        f"the new device did not answer within {KEYS_WITHIN_S:.0f} s: it is off, or has no"
+        " connection. Nothing was linked. Have it show a new code",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,9 +40,13 @@ async def _approve(directory: Path, code: str, yes: bool, as_json: bool) -> None
     import json
 
     from linnet.cli.accounts import opened
+    from linnet.client.approving import KEYS_WITHIN_S
 
     async def confirm(offer: LinkOffer) -> bool:
-        return yes or asked(offer)
+        agreed = yes or asked(offer)
+        if agreed:
+            sys.stderr.write(f"Waiting for the new device, {KEYS_WITHIN_S:.0f} s at most.\n")
+        return agreed
 
     async with opened(directory) as client:
         device = await client.approve_link(code, confirm)
