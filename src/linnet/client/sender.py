@@ -2,8 +2,9 @@
 
 Of each lane (a conversation, or the control messages for an account) one message at most is without
 an answer; the next leaves when that one was answered for good, so that whatever is refused or lost,
-a lane keeps its order. Up to `WINDOW` lanes are served at once. Whatever has no answer after
-`ANSWER_S`, or when the link broke, is offered again with the same bytes.
+a lane keeps its order. Up to `WINDOW` lanes are served at once. Lanes are sealed one after another:
+what is fetched for one keeps those behind it waiting. Whatever has no answer after `ANSWER_S`, or
+when the link broke, is offered again with the same bytes.
 """
 
 import asyncio
