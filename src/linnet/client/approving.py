@@ -188,7 +188,7 @@ class Approver:
     async def _asked(
         self, asked: Awaitable[T | None], late: Callable[[], LinkFailed] = lambda: _lapsed()
     ) -> T:
-        """What the link was asked for. Raises LinkFailed if it is over, `late` if nobody answers."""
+        """What the link was asked for. Raises LinkFailed if it is over, `late` if time is."""
         try:
             answer = await asked
         except Refused as refusal:
