@@ -19,12 +19,14 @@ from linnet.client import (
     Offline,
     Sent,
     State,
+    TextEmpty,
+    TextTooLong,
     UnknownRecipient,
 )
 from linnet.server.backends.sqlite.timeline import SqliteTimeline
 from linnet.server.ports import Unavailable
 from linnet.server.ports.timeline import Batch
-from linnet.wire.ids import MessageId
+from linnet.wire.ids import ConversationId, MessageId
 
 pytestmark = pytest.mark.slow
 
@@ -54,6 +56,18 @@ async def test_two_people_write_to_each_other_and_see_the_ticks(served: Town) ->
             shown = await person.messages(conversation)
             texts = [entry.text for entry in shown if isinstance(entry, Message)]
             assert texts == ["Hello, Bob!", "Hello yourself."]
+
+
+async def test_what_is_empty_or_too_long_is_not_taken_over(served: Town) -> None:
+    async with await served.register("alice", ALICE) as alice:
+        group = await alice.groups.create([])
+        for text, error in (("", TextEmpty), ("x" * 16_385, TextTooLong)):
+            with pytest.raises(error):
+                await alice.send(alice.account, text)
+            with pytest.raises(error):
+                await alice.groups.send(group, text)
+        for conversation in (alice.conversation_with(alice.account), group):
+            assert await alice.messages(ConversationId(conversation)) == []
 
 
 async def test_messages_wait_for_who_is_away(served: Town) -> None:

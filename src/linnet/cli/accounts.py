@@ -27,6 +27,7 @@ from linnet.client import (
     RecoveryFailed,
     Refused,
     StoreUnavailable,
+    TextEmpty,
     TextTooLong,
     UnknownRecipient,
 )
@@ -159,6 +160,7 @@ _WORDS: tuple[tuple[type[ClientError], str, str], ...] = (
         "Link this machine again with `linnet link`, or register again, in a new directory.",
     ),
     (UnknownRecipient, "nobody has that number here.", "Have them register on the same server."),
+    (TextEmpty, "there is nothing to send.", "Write a text."),
     (TextTooLong, "the text is too long for one message.", "Send it in parts."),
 )
 

@@ -33,6 +33,7 @@ from linnet.client.errors import (
     RecoveryFailed,
     Refused,
     StoreUnavailable,
+    TextEmpty,
     TextTooLong,
     UnknownRecipient,
 )
@@ -116,6 +117,7 @@ __all__ = [
     "State",
     "StoreUnavailable",
     "Synced",
+    "TextEmpty",
     "TextTooLong",
     "Unconfirmed",
     "Undecryptable",

@@ -22,7 +22,7 @@ from linnet.client import health as counts
 from linnet.client.approving import Confirm
 from linnet.client.engine import Engine
 from linnet.client.environment import Environment
-from linnet.client.errors import Closed, NotRegistered, TextTooLong
+from linnet.client.errors import Closed, NotRegistered, TextEmpty, TextTooLong
 from linnet.client.events import Arrived, Event, State
 from linnet.client.facts import Identity, RecoveryCode
 from linnet.client.failures import first_cause
@@ -208,11 +208,13 @@ class Client:
         """Take over a text for an account or an E.164 number; it is durable on return.
 
         It is sent now, or whenever the server can be reached. One's own account is allowed: a
-        note to self. Raises TextTooLong, UnknownRecipient, Offline (only for a number that was
-        never looked up), Closed, LoggedOut once that is known: nothing would ever send it.
+        note to self. Raises TextEmpty, TextTooLong, UnknownRecipient, Offline (only for a number
+        that was never looked up), Closed, LoggedOut once that is known: nothing would ever send it.
         """
         self._check_open()
         self._engine.parts.tokens.not_over()
+        if not text:
+            raise TextEmpty("a text is not empty")
         if len(text.encode()) > TEXT_BYTES:
             raise TextTooLong(f"a text has at most {TEXT_BYTES} bytes")
         peer = await self._engine.numbers.find(to) if isinstance(to, str) else to

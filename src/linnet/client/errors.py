@@ -140,6 +140,10 @@ class TextTooLong(ClientError):
     """The text is longer than one message may be."""
 
 
+class TextEmpty(ClientError):
+    """There is nothing to send: a text has one byte at least."""
+
+
 class Closed(ClientError):
     """The client is closed, or was never entered with `async with`."""
 

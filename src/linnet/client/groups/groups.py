@@ -16,7 +16,7 @@ import apsw
 from linnet.client import history, lists, outbox
 from linnet.client.directory import Directory
 from linnet.client.environment import Environment
-from linnet.client.errors import Closed, GroupRefused, Refused, TextTooLong
+from linnet.client.errors import Closed, GroupRefused, Refused, TextEmpty, TextTooLong
 from linnet.client.groups import book, changes, secrets
 from linnet.client.groups.changes import Author, Make
 from linnet.client.groups.keeper import Keeper
@@ -115,9 +115,12 @@ class Groups:
     async def send(self, group: GroupId, text: str) -> MessageId:
         """Take over a text for a group; it is durable on return, and sent when it can be.
 
-        Raises TextTooLong, GroupRefused for a group that is not known or was left, LoggedOut.
+        Raises TextEmpty, TextTooLong, GroupRefused for a group that is not known or was left,
+        LoggedOut.
         """
         self.not_over()
+        if not text:
+            raise TextEmpty("a text is not empty")
         if len(text.encode()) > TEXT_BYTES:
             raise TextTooLong(f"a text has at most {TEXT_BYTES} bytes")
         now_ms, rng = self.world.now_ms(), self.world.rng
