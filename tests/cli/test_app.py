@@ -30,6 +30,10 @@ def test_every_command_explains_itself_with_an_example(command: str) -> None:
     assert f"linnet {command}" in helped.stdout
 
 
+def test_the_group_commands_together_have_an_example_too() -> None:
+    assert "Example: linnet group create" in asked("group", "--help").stdout
+
+
 def test_the_overview_names_every_command() -> None:
     listed = asked("--help").stdout
     assert all(command.split()[0] in listed for command in COMMANDS)

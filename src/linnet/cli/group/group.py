@@ -10,7 +10,9 @@ from linnet.cli.places import As, AsJson, Dir, account_directory
 from linnet.cli.send import Delivered, Wait
 
 group = typer.Typer(
-    help="Groups: make them, see them, change them, write to them.", no_args_is_help=True
+    help="Groups: make them, see them, change them, write to them.\n\n"
+    "Example: `linnet group create Choir +4917604069002 +4917604069003`",
+    no_args_is_help=True,
 )
 Named = Annotated[
     str,
