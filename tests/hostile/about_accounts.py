@@ -10,6 +10,7 @@ from tests.hostile.impostor import Impostor
 from tests.hostile.in_frames import deliveries
 from tests.hostile.middle import changed
 from tests.hostile.stage import GREETINGS, NUMBERS, Stage
+from tests.scenarios.waiting import eventually
 
 from linnet.client import IdentityChanged, NotSent, NumberChanged, NumberMoved, State, Undecryptable
 from linnet.client.groups import log as group_log
@@ -136,9 +137,15 @@ async def admin_registered_anew(stage: Stage) -> None:
     onlines = stage.bob.times_online()
     stage.bob.line.cut()
     await stage.bob.online_again(onlines)
+
+    async def shown() -> bool:
+        return bool(asked)
+
+    await eventually(shown)
     await stage.bob.client.groups.send(group, "still here")
+    stage.bob.line.honest()
+    stage.bob.line.cut()
     await stage.alice.shows_in(group, "Hello, Bob!", "still here")
-    assert asked
     info = await stage.bob.client.groups.info(group)
     assert info.version == 1
     assert info.member
